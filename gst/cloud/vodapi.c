@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vodapi: see vodapi.h.
+ */
+#include "vodapi.h"
+
+#include <json-glib/json-glib.h>
+#include <string.h>
+
+#include "voderror.h"
+#include "vodjson.h"
+
+#define ANSWER_MAX (1024 * 1024)
+#define NAME_MAX_BYTES 200
+#define KEY_MAX_BYTES 850 /* the storage's limit */
+#define SECRET_MAX_BYTES 8192
+#define URL_MAX_BYTES 4096
+#define UNKNOWN_LIFE (30 * 60) /* seconds */
+
+static void
+applied_clear (gpointer data)
+{
+  VodApiApplied *applied = data;
+
+  g_free (applied->session_key);
+  g_free (applied->bucket_host);
+  g_free (applied->key);
+  g_free (applied->credentials.secret_id);
+  g_free (applied->credentials.secret_key);
+  g_free (applied->credentials.token);
+}
+
+VodApiApplied *
+vod_api_applied_ref (VodApiApplied *applied)
+{
+  return g_atomic_rc_box_acquire (applied);
+}
+
+void
+vod_api_applied_unref (VodApiApplied *applied)
+{
+  g_atomic_rc_box_release_full (applied, applied_clear);
+}
+
+void
+vod_api_committed_clear (VodApiCommitted *committed)
+{
+  g_clear_pointer (&committed->file_id, g_free);
+  g_clear_pointer (&committed->video_url, g_free);
+  g_clear_pointer (&committed->verify_content, g_free);
+}
+
+/* --- a call --- */
+
+static void
+add_string (JsonBuilder *builder, const gchar *name, const gchar *value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_string_value (builder, value);
+}
+
+/* Ends the object that @builder has begun. */
+static GBytes *
+finish_body (JsonBuilder *builder)
+{
+  g_autoptr (JsonGenerator) generator = json_generator_new ();
+  g_autoptr (JsonNode) root = NULL;
+  gchar *text;
+  gsize len;
+
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  json_generator_set_root (generator, root);
+  text = json_generator_to_data (generator, &len);
+  return g_bytes_new_take (text, len);
+}
+
+static gboolean
+post (VodHttp *http, const gchar *endpoint, const gchar *action, GBytes *bytes,
+    GCancellable *cancellable, VodHttpAnswer *answer, GError **error)
+{
+  g_autofree gchar *uri =
+      g_strdup_printf ("%s/v3/index.php?Action=%s", endpoint, action);
+  VodHttpBody body = vod_http_body_from_bytes (bytes);
+  /* Not replayable: a signature may be good for one request only. */
+  VodHttpRequest request = {.method = "POST",
+      .uri = uri,
+      .content_type = "application/json",
+      .body = &body,
+      .max_answer = ANSWER_MAX};
+
+  return vod_http_send (http, &request, cancellable, answer, error);
+}
+
+static GError *
+service_error (gint64 code, JsonObject *root)
+{
+  const gchar *message = vod_json_string (root, "message");
+  const gchar *id = vod_json_string (root, "requestId");
+  g_autofree gchar *said = vod_printable (message ? message : "", 300);
+  GError *error = vod_error_new (VOD_ERROR_SERVICE,
+      "the service refused with code %" G_GINT64_FORMAT "%s%s", code,
+      *said ? ": " : "", said);
+  VodErrorDetails *details = vod_error_details (error);
+
+  details->number = code;
+  details->request_id = id ? vod_printable (id, 128) : NULL;
+  return error;
+}
+
+/* The object of an answer that says code 0; else why not. A status of 500 and
+ * more is the server's trouble, whatever the body says. */
+static JsonObject *
+read_answer (const VodHttpAnswer *answer, GError **error)
+{
+  gsize len;
+  const gchar *text = g_bytes_get_data (answer->body, &len);
+  g_autoptr (GError) unreadable = NULL;
+  g_autoptr (JsonObject) root = NULL;
+  gint64 code;
+
+  if (answer->status < 500)
+    root = vod_json_parse (
+        len > 0 ? text : "", len, "the service's answer", &unreadable);
+  if (root && vod_json_int (root, "code", &code) && code != 0) {
+    g_propagate_error (error, service_error (code, root));
+    return NULL;
+  }
+  if (answer->status < 200 || answer->status >= 300) {
+    vod_error_set (error, VOD_ERROR_HTTP,
+        "the service answered with HTTP status %u", answer->status);
+    return NULL;
+  }
+  if (!root) {
+    g_propagate_error (error, g_steal_pointer (&unreadable));
+    return NULL;
+  }
+  if (!vod_json_int (root, "code", &code)) {
+    vod_error_set (
+        error, VOD_ERROR_PROTOCOL, "the service's answer has no code");
+    return NULL;
+  }
+  return g_steal_pointer (&root);
+}
+
+/* The `data` of the answer to @action. */
+static JsonObject *
+call (VodHttp *http, const gchar *endpoint, const gchar *action, GBytes *body,
+    GCancellable *cancellable, GError **error)
+{
+  g_auto (VodHttpAnswer) answer = {0};
+  g_autoptr (JsonObject) root = NULL;
+  JsonObject *data;
+  GError *failure = NULL;
+
+  if (!post (http, endpoint, action, body, cancellable, &answer, error))
+    return NULL;
+  root = read_answer (&answer, &failure);
+  data = vod_json_object (root, "data");
+  if (data)
+    return json_object_ref (data);
+  if (!failure)
+    failure =
+        vod_error_new (VOD_ERROR_PROTOCOL, "the service's answer has no data");
+  vod_http_answer_describe (&answer, failure);
+  g_propagate_error (error, failure);
+  return NULL;
+}
+
+/* --- checking what came --- */
+
+static gboolean
+wrong (const gchar *name, GError **error)
+{
+  vod_error_set (error, VOD_ERROR_PROTOCOL,
+      "the service's answer has no usable \"%s\"", name);
+  return FALSE;
+}
+
+/* Copies the string @name if it is of 1 to @max bytes, all of them printable
+ * ASCII without blanks. */
+static gboolean
+take_word (JsonObject *object, const gchar *name, gsize max, gchar **result,
+    GError **error)
+{
+  const gchar *text = vod_json_string (object, name);
+  gsize len = text ? strlen (text) : 0;
+
+  if (len == 0 || len > max)
+    return wrong (name, error);
+  for (gsize i = 0; i < len; i++)
+    if (!g_ascii_isgraph (text[i]))
+      return wrong (name, error);
+  *result = g_strdup (text);
+  return TRUE;
+}
+
+/* Valid UTF-8 without control characters. */
+static gboolean
+is_clean_text (const gchar *text, gsize max)
+{
+  if (strlen (text) > max || !g_utf8_validate (text, -1, NULL))
+    return FALSE;
+  for (; *text; text = g_utf8_next_char (text))
+    if (g_unichar_iscntrl (g_utf8_get_char (text)))
+      return FALSE;
+  return TRUE;
+}
+
+/* A label of a host name. */
+static gboolean
+is_label (const gchar *text, gsize max)
+{
+  gsize len = strlen (text);
+
+  for (gsize i = 0; i < len; i++)
+    if (!g_ascii_isalnum (text[i]) && text[i] != '-')
+      return FALSE;
+  return len > 0 && len <= max && text[0] != '-' && text[len - 1] != '-';
+}
+
+/* The key of an object: no empty segment, "." or "..". */
+static gboolean
+is_key (const gchar *key)
+{
+  g_auto (GStrv) segments = NULL;
+
+  if (!*key || !is_clean_text (key, KEY_MAX_BYTES))
+    return FALSE;
+  segments = g_strsplit (key, "/", -1);
+  for (guint i = 0; segments[i]; i++)
+    if (!*segments[i] || strcmp (segments[i], ".") == 0 ||
+        strcmp (segments[i], "..") == 0)
+      return FALSE;
+  return TRUE;
+}
+
+/* <storageBucket>-<storageAppId>.cos.<storageRegionV5>.myqcloud.com */
+static gboolean
+take_bucket_host (JsonObject *data, gchar **result, GError **error)
+{
+  const gchar *bucket = vod_json_string (data, "storageBucket");
+  const gchar *region = vod_json_string (data, "storageRegionV5");
+  gint64 app_id;
+
+  if (!bucket || !is_label (bucket, 50))
+    return wrong ("storageBucket", error);
+  if (!region || !is_label (region, 60))
+    return wrong ("storageRegionV5", error);
+  if (!vod_json_int (data, "storageAppId", &app_id) || app_id <= 0)
+    return wrong ("storageAppId", error);
+  *result = g_strdup_printf (
+      "%s-%" G_GINT64_FORMAT ".cos.%s.myqcloud.com", bucket, app_id, region);
+  return TRUE;
+}
+
+static gboolean
+take_key (JsonObject *data, gchar **result, GError **error)
+{
+  const gchar *path =
+      vod_json_string (vod_json_object (data, "video"), "storagePath");
+
+  if (!path || path[0] != '/' || !is_key (path + 1))
+    return wrong ("storagePath", error);
+  *result = g_strdup (path + 1);
+  return TRUE;
+}
+
+static gboolean
+take_credentials (
+    JsonObject *data, VodCosCredentials *credentials, GError **error)
+{
+  JsonObject *certificate = vod_json_object (data, "tempCertificate");
+
+  if (!certificate)
+    return wrong ("tempCertificate", error);
+  if (!take_word (
+          certificate, "secretId", 256, &credentials->secret_id, error) ||
+      !take_word (
+          certificate, "secretKey", 256, &credentials->secret_key, error) ||
+      !take_word (
+          certificate, "token", SECRET_MAX_BYTES, &credentials->token, error))
+    return FALSE;
+  if (!vod_json_int (data, "timestamp", &credentials->start) ||
+      credentials->start <= 0)
+    return wrong ("timestamp", error);
+  if (!vod_json_int (certificate, "expiredTime", &credentials->end) ||
+      credentials->end <= 0)
+    return wrong ("expiredTime", error);
+  /* As in the one sample there is: a life that has no length is not known. */
+  if (credentials->end <= credentials->start)
+    credentials->end = credentials->start + UNKNOWN_LIFE;
+  return TRUE;
+}
+
+/* --- the calls --- */
+
+static GBytes *
+apply_body (const VodApiApply *apply)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+
+  json_builder_begin_object (builder);
+  add_string (builder, "signature", apply->signature);
+  if (apply->session_key) {
+    add_string (builder, "vodSessionKey", apply->session_key);
+  } else {
+    add_string (builder, "videoName", apply->name);
+    add_string (builder, "videoType", apply->type);
+    if (apply->size > 0 && apply->size <= G_MAXINT64) {
+      json_builder_set_member_name (builder, "videoSize");
+      json_builder_add_int_value (builder, (gint64)apply->size);
+    }
+  }
+  return finish_body (builder);
+}
+
+VodApiApplied *
+vod_api_apply (VodHttp *http, const gchar *endpoint, const VodApiApply *apply,
+    GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GBytes) body = apply_body (apply);
+  g_autoptr (JsonObject) data =
+      call (http, endpoint, "ApplyUploadUGC", body, cancellable, error);
+  g_autoptr (VodApiApplied) applied = NULL;
+
+  if (!data)
+    return NULL;
+  applied = g_atomic_rc_box_new0 (VodApiApplied);
+  if (!take_word (data, "vodSessionKey", SECRET_MAX_BYTES,
+          &applied->session_key, error) ||
+      !take_bucket_host (data, &applied->bucket_host, error) ||
+      !take_key (data, &applied->key, error) ||
+      !take_credentials (data, &applied->credentials, error))
+    return NULL;
+  return g_steal_pointer (&applied);
+}
+
+static gboolean
+take_video_url (JsonObject *video, gchar **result, GError **error)
+{
+  const gchar *url = vod_json_string (video, "url");
+
+  if (!url || !is_clean_text (url, URL_MAX_BYTES) ||
+      (!g_str_has_prefix (url, "http://") &&
+          !g_str_has_prefix (url, "https://")))
+    return wrong ("url", error);
+  *result = g_strdup (url);
+  return TRUE;
+}
+
+/* Absent is fine; garbage is not. */
+static gboolean
+take_verify_content (JsonObject *video, gchar **result, GError **error)
+{
+  const gchar *text = vod_json_string (video, "verify_content");
+
+  if (!json_object_has_member (video, "verify_content"))
+    return TRUE;
+  if (!text || !is_clean_text (text, URL_MAX_BYTES))
+    return wrong ("verify_content", error);
+  *result = g_strdup (text);
+  return TRUE;
+}
+
+gboolean
+vod_api_commit (VodHttp *http, const gchar *endpoint, const gchar *signature,
+    const gchar *session_key, GCancellable *cancellable,
+    VodApiCommitted *committed, GError **error)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (GBytes) body = NULL;
+  g_autoptr (JsonObject) data = NULL;
+  g_auto (VodApiCommitted) result = {0};
+  JsonObject *video;
+
+  json_builder_begin_object (builder);
+  add_string (builder, "signature", signature);
+  add_string (builder, "vodSessionKey", session_key);
+  body = finish_body (builder);
+  data = call (http, endpoint, "CommitUploadUGC", body, cancellable, error);
+  if (!data)
+    return FALSE;
+  video = vod_json_object (data, "video");
+  if (!video)
+    return wrong ("video", error);
+  if (!take_word (data, "fileId", 128, &result.file_id, error) ||
+      !take_video_url (video, &result.video_url, error) ||
+      !take_verify_content (video, &result.verify_content, error))
+    return FALSE;
+  *committed = result;
+  memset (&result, 0, sizeof result);
+  return TRUE;
+}
+
+/* --- names --- */
+
+static gboolean
+is_forbidden (gunichar c)
+{
+  return g_unichar_iscntrl (c) || (c < 0x80 && strchr ("\\/:*?\"<>|", (gint)c));
+}
+
+const gchar *
+vod_api_check_name (const gchar *name)
+{
+  if (!*name)
+    return "is empty";
+  if (strlen (name) > NAME_MAX_BYTES)
+    return "is longer than 200 bytes";
+  if (!g_utf8_validate (name, -1, NULL))
+    return "is not valid UTF-8";
+  for (; *name; name = g_utf8_next_char (name))
+    if (is_forbidden (g_utf8_get_char (name)))
+      return "holds a control character or one of \\ / : * ? \" < > |";
+  return NULL;
+}
+
+gchar *
+vod_api_derive_name (const gchar *text)
+{
+  GString *name = g_string_new (NULL);
+
+  while (*text) {
+    gunichar c = g_utf8_get_char_validated (text, -1);
+    gboolean valid = c != (gunichar)-1 && c != (gunichar)-2;
+    gsize n = valid ? (gsize)(g_utf8_next_char (text) - text) : 1;
+
+    if (!valid || is_forbidden (c))
+      c = '_';
+    if (name->len + (gsize)g_unichar_to_utf8 (c, NULL) > NAME_MAX_BYTES)
+      break;
+    g_string_append_unichar (name, c);
+    text += n;
+  }
+  g_strstrip (name->str);
+  if (*name->str)
+    return g_string_free (name, FALSE);
+  g_string_free (name, TRUE);
+  return NULL;
+}
+
+gboolean
+vod_api_check_type (const gchar *type)
+{
+  gsize len = strlen (type);
+
+  for (gsize i = 0; i < len; i++)
+    if (!g_ascii_isalnum (type[i]))
+      return FALSE;
+  return len >= 1 && len <= 16;
+}

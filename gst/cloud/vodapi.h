@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vodapi: the VOD API's requests (protocol.md 1). One call, one request; no
+ * state but what is passed in. Blocks; errors as in vodcos.h, with
+ * VOD_ERROR_SERVICE for an answer whose code is not 0.
+ */
+#pragma once
+
+#include "vodcos.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  const gchar *signature;   /* a secret */
+  const gchar *session_key; /* NULL: a new upload; else renew or resume */
+  const gchar *name;        /* of a new upload: without extension, UTF-8 */
+  const gchar *type;        /* of a new upload: extension without dot */
+  guint64 size;             /* of a new upload: 0 = not known, is left out */
+} VodApiApply;
+
+/* What Apply answered, checked: every string is present, bounded, printable
+ * and of the shape its use needs (host parts, no "..", no control character).
+ * Immutable and reference counted: g_atomic_rc_box. */
+typedef struct {
+  gchar *session_key;
+  gchar *bucket_host; /* <bucket>-<appid>.cos.<region>.myqcloud.com */
+  gchar *key;         /* storagePath without its leading "/" */
+  VodCosCredentials credentials;
+} VodApiApplied;
+
+VodApiApplied *vod_api_applied_ref (VodApiApplied *applied);
+void vod_api_applied_unref (VodApiApplied *applied);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VodApiApplied, vod_api_applied_unref)
+
+typedef struct {
+  gchar *file_id;
+  gchar *video_url;
+  gchar *verify_content; /* may be NULL */
+} VodApiCommitted;
+
+void vod_api_committed_clear (VodApiCommitted *committed);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VodApiCommitted, vod_api_committed_clear)
+
+/* ApplyUploadUGC at @endpoint (a checked base URI). */
+VodApiApplied *vod_api_apply (VodHttp *http, const gchar *endpoint,
+    const VodApiApply *apply, GCancellable *cancellable, GError **error);
+
+/* CommitUploadUGC. Fills @committed. */
+gboolean vod_api_commit (VodHttp *http, const gchar *endpoint,
+    const gchar *signature, const gchar *session_key, GCancellable *cancellable,
+    VodApiCommitted *committed, GError **error);
+
+/* The name part of interface.md's `media-name`: NULL if @name may be sent, else
+ * what is wrong with it, for people. */
+const gchar *vod_api_check_name (const gchar *name);
+
+/* A name derived from a file name or a tag, made acceptable: forbidden
+ * characters become "_", invalid UTF-8 too, cut to 200 bytes at a character.
+ * NULL if nothing is left. */
+gchar *vod_api_derive_name (const gchar *text);
+
+/* TRUE if @type may be sent as videoType: 1…16 ASCII letters and digits. */
+gboolean vod_api_check_type (const gchar *type);
+
+G_END_DECLS

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vodhttpbody: see vodhttpbody.h. Used in one thread.
+ */
+#include "vodhttpbody.h"
+
+struct _VodHttpBodyStream {
+  GInputStream parent;
+  const VodHttpRequest *request;
+  gint64 deadline;
+  guint64 offset; /* of the next byte to be read */
+  gsize handed;   /* bytes of the last piece, not yet known to be written */
+  gboolean sent;
+};
+
+G_DEFINE_FINAL_TYPE (
+    VodHttpBodyStream, vod_http_body_stream, G_TYPE_INPUT_STREAM)
+
+/* Being asked for more means that the piece before went out. */
+static void
+count_sent (VodHttpBodyStream *self)
+{
+  gsize bytes = self->handed;
+
+  self->handed = 0;
+  if (bytes > 0 && self->request->sent)
+    self->request->sent (bytes, self->request->sent_data);
+}
+
+static gssize
+vod_http_body_stream_read (GInputStream *stream, void *buffer, gsize count,
+    GCancellable *cancellable, GError **error)
+{
+  VodHttpBodyStream *self = VOD_HTTP_BODY_STREAM (stream);
+  const VodHttpBody *body = self->request->body;
+  guint64 left = body->length - self->offset;
+  gsize n;
+
+  count_sent (self);
+  if (left == 0) {
+    self->sent = TRUE;
+    return 0;
+  }
+  if (g_get_monotonic_time () > self->deadline) {
+    g_set_error_literal (
+        error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "the request is too slow");
+    return -1;
+  }
+  n = body->read (body->data, self->offset, buffer, MIN (count, left));
+  if (n == 0 || n > MIN (count, left)) {
+    g_set_error_literal (
+        error, G_IO_ERROR, G_IO_ERROR_FAILED, "the body cannot be read");
+    return -1;
+  }
+  self->offset += n;
+  self->handed = n;
+  return (gssize)n;
+}
+
+static void
+vod_http_body_stream_class_init (VodHttpBodyStreamClass *klass)
+{
+  GInputStreamClass *stream_class = G_INPUT_STREAM_CLASS (klass);
+
+  stream_class->read_fn = vod_http_body_stream_read;
+}
+
+static void
+vod_http_body_stream_init (VodHttpBodyStream *self)
+{
+}
+
+GInputStream *
+vod_http_body_stream_new (const VodHttpRequest *request, gint64 deadline)
+{
+  VodHttpBodyStream *self = g_object_new (VOD_TYPE_HTTP_BODY_STREAM, NULL);
+
+  self->request = request;
+  self->deadline = deadline;
+  return G_INPUT_STREAM (self);
+}
+
+gboolean
+vod_http_body_stream_is_sent (VodHttpBodyStream *stream)
+{
+  return stream->sent;
+}

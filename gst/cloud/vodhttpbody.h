@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vodhttpbody: a request's body as the GInputStream that libsoup reads. Part of
+ * vodhttp; nobody else includes this.
+ *
+ * libsoup asks for the next piece only when the one before was written, so this
+ * is the place where sent bytes are counted and where a request that has become
+ * too slow ends. One stream serves one attempt: libsoup drops it when it
+ * restarts a message.
+ */
+#pragma once
+
+#include "vodhttp.h"
+
+G_BEGIN_DECLS
+
+#define VOD_TYPE_HTTP_BODY_STREAM (vod_http_body_stream_get_type ())
+G_DECLARE_FINAL_TYPE (VodHttpBodyStream, vod_http_body_stream, VOD,
+    HTTP_BODY_STREAM, GInputStream)
+
+/* @request is borrowed and must outlive the stream's last read. Reading fails
+ * with G_IO_ERROR_TIMED_OUT after @deadline (monotonic time). */
+GInputStream *
+vod_http_body_stream_new (const VodHttpRequest *request, gint64 deadline);
+
+/* TRUE once the whole body was read, and so handed to the socket. */
+gboolean vod_http_body_stream_is_sent (VodHttpBodyStream *stream);
+
+G_END_DECLS
