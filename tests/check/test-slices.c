@@ -659,7 +659,8 @@ model_push (Model *m)
     VodWriteResult result =
         write_bytes (m->slices, data + done, len - done, &taken);
 
-    model_write (m, data + done, taken);
+    if (taken > 0)
+      model_write (m, data + done, taken);
     done += taken;
     if (result == VOD_WRITE_OUT_OF_REACH || result == VOD_WRITE_HEAD_TOO_BIG) {
       m->out_of_reach++;
@@ -689,6 +690,8 @@ model_push (Model *m)
 static void
 model_step (Model *m)
 {
+  guint back;
+
   switch (g_rand_int_range (m->rand, 0, 12)) {
     case 0: /* far back */
       m->position = g_rand_int_range (m->rand, 0, m->model->len + 1);
@@ -696,8 +699,8 @@ model_step (Model *m)
       m->position = m->model->len;
       break;
     case 1: /* a cluster's size, a fragment's header */
-      m->position = m->model->len -
-          MIN (m->model->len, (guint)g_rand_int_range (m->rand, 1, 5 * UNIT));
+      back = g_rand_int_range (m->rand, 1, 5 * UNIT);
+      m->position = m->model->len - MIN (m->model->len, back);
       model_push (m);
       m->position = m->model->len;
       break;

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vodslices: the table of slices, the heart of the upload.
+ *
+ * A stream of bytes that may be rewritten in places is cut into numbered parts
+ * while it grows. The table decides where to cut, which slice may be sent when,
+ * what stays in memory for a rewrite, and what a rewrite does to a slice in
+ * each state:
+ *
+ *   filling     the last slice; grows at its end, rewritten in place
+ *   ready       cut, waiting to be sent; rewritten in place. If it was
+ *               confirmed before it is "dirty": it goes again, with its number
+ *   in flight   a worker reads it, nobody writes it: a rewrite goes to shadows
+ *               of its blocks, which take their place when the worker lets go
+ *   confirmed   the service has it. Kept in memory while there is room if
+ *               rewrites are to be expected; a rewrite makes it dirty.
+ *               Dropped: only its receipt is left, a rewrite is out of reach
+ *
+ * The head (where muxers write their headers at the end) stays in memory to the
+ * end, is sent once when ready, and if dirty again only at the end of the
+ * stream. Its extent is found while writing: at least the first slice, cut at
+ * exactly the smallest part; and up to the farthest region rewritten or skipped
+ * before that much contiguous payload was appended.
+ *
+ * Once a rewrite behind the head was seen D bytes before the end of what was
+ * written, slices within D of the end are held back, so that no part is sent
+ * twice; except when upstream would block otherwise, and at the end of stream.
+ *
+ * Threads and locking: nothing here locks or waits. One caller's lock guards
+ * every function but vod_slices_copy() and vod_slice_peek(), which touch media
+ * and are called without it: the slice is pinned (by the streaming thread,
+ * between vod_slices_begin_write() and _end_write()) or in flight (with one
+ * worker, from vod_slices_next() to _confirm() or _fail(), which wait while it
+ * is pinned). There is one writer.
+ */
+#pragma once
+
+#include "vodstore.h"
+
+G_BEGIN_DECLS
+
+#define VOD_MIB G_GUINT64_CONSTANT (1048576)
+
+typedef struct {
+  guint64 min_part;   /* the service's smallest part: 1 MiB (protocol.md 5.2) */
+  guint max_parts;    /* the service's most parts: 10000 */
+  guint64 slice_size; /* most bytes in a part while numbers are plenty */
+  guint64 max_bytes;  /* most media bytes in memory, >= 4 * min_part */
+  gboolean keep;      /* keep confirmed slices for rewrites */
+} VodSlicesConfig;
+
+typedef enum {
+  VOD_SLICE_FILLING,
+  VOD_SLICE_READY,
+  VOD_SLICE_IN_FLIGHT,
+  VOD_SLICE_CONFIRMED,
+} VodSliceState;
+
+typedef struct {
+  guint number;   /* part number, from 1 */
+  guint64 offset; /* in the stream */
+  guint64 size;   /* bytes so far; final once cut */
+  VodSliceState state;
+  gboolean sent;     /* was confirmed at least once */
+  gboolean pinned;   /* the streaming thread copies into it */
+  VodExtent *bytes;  /* NULL: dropped */
+  guint attempts;    /* failures since it was last confirmed */
+  gint64 not_before; /* monotonic µs: when to try again */
+  guint64 crc64;     /* of the bytes that were confirmed */
+  gchar *etag;       /* the service's answer, needed at Complete */
+} VodSlice;
+
+typedef struct _VodSlices VodSlices;
+
+/* What vod_slices_begin_write() found. */
+typedef enum {
+  VOD_WRITE_OK,           /* copy, then end */
+  VOD_WRITE_FULL,         /* no memory until a worker is done: wait */
+  VOD_WRITE_OUT_OF_REACH, /* rewrites media that is no longer held */
+  VOD_WRITE_HEAD_TOO_BIG, /* the head would take more than half the memory */
+  VOD_WRITE_NO_PART,      /* all part numbers are used */
+} VodWriteResult;
+
+/* One step of a write, between begin and end. */
+typedef struct {
+  guint8 *dest; /* where vod_slices_copy() copies */
+  gsize len;
+  gboolean zero;   /* a gap before the write position: no bytes of the caller */
+  VodSlice *slice; /* pinned */
+  guint64 position;       /* of the first byte in the stream */
+  const guint8 *original; /* slice is in flight: block to copy to shadow … */
+  guint8 *shadow;         /* … first; NULL: not needed */
+  gsize shadow_size;
+} VodWritePlan;
+
+/* --- cutting: pure rules ------------------------------------------------- */
+
+/* Least bytes that may be cut into part @number when a worker is idle: grows
+ * with the number so that max_parts hold 100 GiB at the defaults. */
+guint64 vod_slices_floor (const VodSlicesConfig *config, guint number);
+
+/* Bytes at which part @number is full. */
+guint64 vod_slices_full (const VodSlicesConfig *config, guint number);
+
+/* --- the table ----------------------------------------------------------- */
+
+VodSlices *vod_slices_new (const VodSlicesConfig *config);
+void vod_slices_free (VodSlices *slices);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VodSlices, vod_slices_free)
+
+/* Rewrites are to be expected from now on (upstream asked whether it can
+ * seek). */
+void vod_slices_set_keep (VodSlices *slices, gboolean keep);
+
+/* Where the next byte goes. Nothing happens before it is written. */
+void vod_slices_seek (VodSlices *slices, guint64 position);
+
+/* Finds room for at most @len (> 0) bytes at the write position and pins it.
+ * After VOD_WRITE_OK the caller calls _copy and _end_write, and comes again
+ * with what is left. */
+VodWriteResult
+vod_slices_begin_write (VodSlices *slices, gsize len, VodWritePlan *plan);
+
+/* Copies plan->len bytes of @data (not used if plan->zero). Without the lock. */
+void vod_slices_copy (const VodWritePlan *plan, const guint8 *data);
+
+/* Returns how many of the caller's bytes have been taken. */
+gsize vod_slices_end_write (VodSlices *slices, const VodWritePlan *plan);
+
+/* Cuts the filling slice if it is worth sending and one of @idle_workers would
+ * have nothing else to do. TRUE if it did. */
+gboolean vod_slices_cut (VodSlices *slices, guint idle_workers, gint64 now);
+
+/* End of stream: cuts what is left; from now on everything may go. */
+void vod_slices_finish (VodSlices *slices);
+
+/* The slice to send next, now in flight, or NULL. @wake: when a slice that is
+ * waiting after a failure may go (monotonic µs; G_MAXINT64: none). */
+VodSlice *vod_slices_next (VodSlices *slices, gint64 now, gint64 *wake);
+
+/* Number of slices that vod_slices_next() would return now. */
+guint vod_slices_sendable (VodSlices *slices, gint64 now);
+
+/* The service has the bytes that were in flight; @etag is copied. If they were
+ * rewritten meanwhile, the slice is dirty. Not while it is pinned. */
+void vod_slices_confirm (
+    VodSlices *slices, VodSlice *slice, guint64 crc64, const gchar *etag);
+
+/* They did not arrive; the slice is ready again, to go at @not_before (monotonic
+ * µs). Not while it is pinned. */
+void vod_slices_fail (VodSlices *slices, VodSlice *slice, gint64 not_before);
+
+/* The way is free again: slices waiting after a failure may go at once. */
+void vod_slices_retry_now (VodSlices *slices);
+
+/* The address of the bytes at @offset (below its size) of a slice in flight;
+ * *@len is how many follow. Without the lock. */
+const guint8 *vod_slice_peek (VodSlice *slice, guint64 offset, gsize *len);
+
+/* TRUE once the stream has ended and the service has all of it as it is. */
+gboolean vod_slices_complete (const VodSlices *slices);
+
+/* The whole object's CRC64, combined from the parts'. When complete. */
+guint64 vod_slices_crc64 (const VodSlices *slices);
+
+/* Number of slices, and each (@index from 0). */
+guint vod_slices_count (const VodSlices *slices);
+const VodSlice *vod_slices_get (const VodSlices *slices, guint index);
+
+typedef struct {
+  guint64 position;  /* of the next byte */
+  guint64 size;      /* bytes of the stream so far */
+  guint64 confirmed; /* bytes the service has as they are */
+  guint64 memory;    /* bytes of memory that count against max_bytes */
+  guint64 buffered;  /* media bytes not confirmed */
+  guint parts_confirmed;
+  guint parts_rewritten; /* times a confirmed part was made dirty */
+  guint64 head;          /* end of the head */
+  guint64 distance;      /* D, 0: no rewrite behind the head was seen */
+} VodSlicesStats;
+
+void vod_slices_get_stats (const VodSlices *slices, VodSlicesStats *stats);
+
+G_END_DECLS
