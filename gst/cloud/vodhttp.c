@@ -299,6 +299,24 @@ announced_length (VodHttpCall *call, SoupMessage *msg)
   return soup_message_headers_get_content_length (headers);
 }
 
+/* libsoup takes a head that ends before its blank line for whole. An answer that
+ * neither announces its length nor its end with the connection is such a one. */
+static gboolean
+check_framing (VodHttpCall *call, SoupMessage *msg, GError **error)
+{
+  SoupMessageHeaders *headers = soup_message_get_response_headers (msg);
+  guint status = soup_message_get_status (msg);
+
+  if (strcmp (call->request->method, "HEAD") == 0 || status == 204 ||
+      status == 304 || soup_message_get_http_version (msg) == SOUP_HTTP_1_0 ||
+      soup_message_headers_get_encoding (headers) != SOUP_ENCODING_EOF ||
+      soup_message_headers_header_contains (headers, "Connection", "close"))
+    return TRUE;
+  vod_error_set (
+      error, VOD_ERROR_NETWORK, "%s: the answer was cut short", call->peer);
+  return FALSE;
+}
+
 /* libsoup takes a body that ends early for whole if the connection was to be
  * closed anyway, so the length is checked here. */
 static gboolean
@@ -340,6 +358,8 @@ read_body (
   gint64 announced = announced_length (call, msg);
   g_autoptr (GByteArray) body = g_byte_array_new ();
 
+  if (!check_framing (call, msg, error))
+    return NULL;
   if (announced > 0 && (guint64)announced > call->request->max_answer) {
     too_long (call, error);
     return NULL;

@@ -13,7 +13,9 @@
  *    set again from the beginning, once, or the request fails if it is not
  *    @replayable.
  *  - Nothing is believed for lack of an error: every answer is read to its end,
- *    up to @max_answer bytes; more is VOD_ERROR_PROTOCOL.
+ *    up to @max_answer bytes; more is VOD_ERROR_PROTOCOL. One gap is libsoup's:
+ *    a chunked answer that is cut exactly between chunks looks whole. What is in
+ *    an answer must tell its own end, as JSON and XML do.
  *  - A socket that moves no byte for @timeout seconds fails the request
  *    (VOD_ERROR_NETWORK). A peer that trickles is caught by a deadline on the
  *    whole request, checked whenever the body is read or a piece of the answer

@@ -70,8 +70,12 @@ static gchar *
 name_peer (GUri *uri)
 {
   g_autofree gchar *host = vod_printable (g_uri_get_host (uri), 255);
+  gboolean https = strcmp (g_uri_get_scheme (uri), "https") == 0;
   gint port = g_uri_get_port (uri);
 
+  /* SOUP_HTTP_URI_FLAGS fills in the scheme's own port. */
+  if (port == (https ? 443 : 80))
+    port = -1;
   return port > 0 ? g_strdup_printf ("%s:%d", host, port)
                   : g_steal_pointer (&host);
 }

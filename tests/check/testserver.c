@@ -215,7 +215,7 @@ test_raw_header (const gchar *head, const gchar *name)
 GBytes *
 test_raw_read_bytes (GIOStream *stream, gsize len)
 {
-  g_autofree guint8 *bytes = g_malloc (len);
+  g_autofree guint8 *bytes = g_malloc (len + 1);
   gsize got = 0;
 
   if (!g_input_stream_read_all (g_io_stream_get_input_stream (stream), bytes,
