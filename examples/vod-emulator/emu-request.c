@@ -1,0 +1,738 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One request; see the header. The order: emu_request_new(), the router fills
+ * in op, handler and limits, emu_request_match_faults(), emu_request_begin(),
+ * emu_request_take() for each chunk, emu_request_run(). Then either the handler
+ * answers, or it holds the request and answers from a later callback.
+ */
+#include "emu-request.h"
+
+#include "emu-raw.h"
+#include "emu-util.h"
+
+#include <string.h>
+
+#define QDATA "emu-request"
+#define HUGE_CHUNKS 1024
+#define HUGE_CHUNK_SIZE 65536
+
+/* What is counted about a connection, attached to its GSocket. */
+typedef struct {
+  EmuStats *stats;
+  guint64 number;
+  guint requests;
+} Connection;
+
+static void send_answer (EmuRequest *request);
+
+static void
+connection_free (gpointer data)
+{
+  Connection *connection = data;
+
+  connection->stats->open_connections--;
+  g_free (connection);
+}
+
+static Connection *
+get_connection (EmuRequest *request)
+{
+  GSocket *socket = soup_server_message_get_socket (request->message);
+  Connection *connection;
+
+  if (socket == NULL)
+    return NULL;
+  connection = g_object_get_data (G_OBJECT (socket), "emu-connection");
+  if (connection == NULL) {
+    EmuStats *stats = request->emu->stats;
+
+    connection = g_new0 (Connection, 1);
+    connection->stats = stats;
+    connection->number = ++stats->connections;
+    stats->open_connections++;
+    g_object_set_data_full (
+        G_OBJECT (socket), "emu-connection", connection, connection_free);
+  }
+  return connection;
+}
+
+static void
+add_to_log (EmuRequest *request, guint status)
+{
+  Connection *connection = get_connection (request);
+  EmuLogEntry entry = {.op = request->op,
+      .part = request->part,
+      .status = status,
+      .fault = request->fault.kinds != 0,
+      .received = request->received,
+      .start = request->start,
+      .duration = g_get_real_time () - request->start,
+      .connection = connection != NULL ? connection->number : 0,
+      .request = connection != NULL ? connection->requests : 0,
+      .key = request->style == EMU_STYLE_COS ? request->path : NULL,
+      .code = request->code};
+  EmuSession *session = NULL;
+
+  if (request->logged || request->op == NULL)
+    return;
+  request->logged = TRUE;
+  emu_stats_add (request->emu->stats, &entry);
+  if (request->session_id != NULL)
+    session = g_hash_table_lookup (
+        request->emu->state->sessions, request->session_id);
+  if (session != NULL && (status >= 400 || status == 0))
+    session->failed++;
+}
+
+static void
+on_finished (SoupServerMessage *message, gpointer user_data)
+{
+  EmuRequest *request = user_data;
+
+  /* a timer that is still set holds the message and sees this */
+  request->gone = TRUE;
+  add_to_log (request, request->status);
+}
+
+static void
+request_free (gpointer data)
+{
+  EmuRequest *request = data;
+
+  g_clear_handle_id (&request->timer, g_source_remove);
+  g_free (request->path);
+  g_clear_pointer (&request->query, g_ptr_array_unref);
+  emu_effects_clear (&request->fault);
+  g_free (request->bucket);
+  g_free (request->region);
+  g_free (request->session_id);
+  g_clear_pointer (&request->body, g_byte_array_unref);
+  g_clear_pointer (&request->writer, emu_blob_writer_free);
+  g_clear_error (&request->write_error);
+  g_free (request->code);
+  g_free (request->request_id);
+  g_clear_pointer (&request->answer, g_bytes_unref);
+  g_free (request);
+}
+
+static char *
+make_request_id (gint64 now)
+{
+  g_autofree char *a = emu_random_hex (4);
+  g_autofree char *b = emu_random_hex (4);
+  g_autofree char *plain =
+      g_strdup_printf ("%08" G_GINT64_MODIFIER "x_%s_%.5s_%s", now, a, b, b);
+
+  return g_base64_encode ((const guint8 *)plain, strlen (plain));
+}
+
+EmuRequest *
+emu_request_new (Emu *emu, SoupServerMessage *message)
+{
+  EmuRequest *request = g_new0 (EmuRequest, 1);
+  GUri *uri = soup_server_message_get_uri (message);
+  const char *path = g_uri_get_path (uri);
+  Connection *connection;
+
+  request->emu = emu;
+  request->message = message;
+  request->op = "other";
+  request->start = g_get_real_time ();
+  request->method = soup_server_message_get_method (message);
+  request->head_only = request->method == SOUP_METHOD_HEAD;
+  request->path =
+      emu_percent_decode (path != NULL && *path != '\0' ? path : "/", FALSE);
+  request->query = emu_query_parse (g_uri_get_query (uri), FALSE);
+  request->host = emu_request_header (request, "Host");
+  request->request_id = make_request_id (request->start / G_USEC_PER_SEC);
+  request->fault.after_bytes = -1;
+  connection = get_connection (request);
+  if (connection != NULL)
+    connection->requests++;
+  g_object_set_data_full (G_OBJECT (message), QDATA, request, request_free);
+  g_signal_connect (message, "finished", G_CALLBACK (on_finished), request);
+  return request;
+}
+
+EmuRequest *
+emu_request_get (SoupServerMessage *message)
+{
+  return g_object_get_data (G_OBJECT (message), QDATA);
+}
+
+gint64
+emu_request_now (EmuRequest *request)
+{
+  return g_get_real_time () / G_USEC_PER_SEC + request->fault.clock_skew;
+}
+
+const char *
+emu_request_header (EmuRequest *request, const char *name)
+{
+  return soup_message_headers_get_one (
+      soup_server_message_get_request_headers (request->message), name);
+}
+
+void
+emu_request_set_header (
+    EmuRequest *request, const char *name, const char *value)
+{
+  soup_message_headers_replace (
+      soup_server_message_get_response_headers (request->message), name, value);
+}
+
+void
+emu_request_match_faults (EmuRequest *request)
+{
+  if (request->op == NULL) /* the emulator's own pages */
+    return;
+  emu_faults_match (request->emu->faults, request->op, request->part,
+      request->host, &request->fault);
+}
+
+/* ---- holding ---- */
+
+void
+emu_request_hold (EmuRequest *request)
+{
+  g_object_ref (request->message);
+  if (!request->paused && !request->gone) {
+    request->paused = TRUE;
+    soup_server_pause_message (request->emu->server, request->message);
+  }
+}
+
+void
+emu_request_release (EmuRequest *request)
+{
+  g_object_unref (request->message);
+}
+
+static void
+kill_connection (EmuRequest *request)
+{
+  if (request->gone)
+    return;
+  request->gone = TRUE;
+  add_to_log (request, 0);
+  emu_raw_kill (request->message, request->fault.reset);
+}
+
+/* A stalled client that goes away is noticed, so that nothing piles up. */
+static gboolean
+check_stalled (gpointer user_data)
+{
+  EmuRequest *request = user_data;
+  GSocket *socket = soup_server_message_get_socket (request->message);
+  GIOCondition condition =
+      g_socket_condition_check (socket, G_IO_IN | G_IO_HUP | G_IO_ERR);
+  GInputVector vector;
+  char byte;
+  int flags = 2; /* MSG_PEEK */
+
+  vector.buffer = &byte;
+  vector.size = 1;
+  if (request->gone) {
+    request->timer = 0;
+    emu_request_release (request);
+    return G_SOURCE_REMOVE;
+  }
+  if (condition == 0 ||
+      ((condition & G_IO_IN) != 0 &&
+          g_socket_receive_message (
+              socket, NULL, &vector, 1, NULL, NULL, &flags, NULL, NULL) > 0))
+    return G_SOURCE_CONTINUE;
+  request->timer = 0;
+  kill_connection (request);
+  emu_request_release (request);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+stall (EmuRequest *request)
+{
+  emu_request_hold (request);
+  request->timer = g_timeout_add (100, check_stalled, request);
+}
+
+/* ---- faults before and instead of the work ---- */
+
+gboolean
+emu_request_begin (EmuRequest *request)
+{
+  EmuEffects *fault = &request->fault;
+
+  if (fault->drop && fault->after_bytes == 0) {
+    kill_connection (request);
+    return TRUE;
+  }
+  if (fault->status != 0 && fault->early) {
+    emu_request_error (request, fault->status, fault->code);
+    return TRUE;
+  }
+  return FALSE;
+}
+
+void
+emu_request_take (EmuRequest *request, GBytes *chunk)
+{
+  gsize size;
+  const guint8 *data = g_bytes_get_data (chunk, &size);
+
+  request->received += size;
+  request->emu->stats->bytes_received += size;
+  if (request->gone)
+    return;
+  if (request->fault.drop && request->fault.after_bytes >= 0 &&
+      request->received >= (guint64)request->fault.after_bytes) {
+    kill_connection (request);
+    return;
+  }
+  if (request->doomed)
+    return;
+  if (request->received > request->body_limit) {
+    request->too_large = TRUE;
+    request->doomed = TRUE;
+    g_clear_pointer (&request->writer, emu_blob_writer_free);
+  } else if (request->writer != NULL) {
+    if (request->write_error == NULL)
+      emu_blob_writer_write (
+          request->writer, data, size, &request->write_error);
+  } else {
+    if (request->body == NULL)
+      request->body = g_byte_array_new ();
+    g_byte_array_append (request->body, data, (guint)size);
+  }
+}
+
+static void
+answer_garbage (EmuRequest *request)
+{
+  static const char page[] =
+      "<!DOCTYPE html><html><body><h1>Welcome to the hotel network</h1>"
+      "<form action=\"/login\"></form></body></html>";
+  EmuGarbage kind = request->fault.garbage;
+  gboolean xml = request->style == EMU_STYLE_COS;
+
+  if (kind == EMU_GARBAGE_ANY)
+    kind = xml ? EMU_GARBAGE_XML : EMU_GARBAGE_JSON;
+  switch (kind) {
+    case EMU_GARBAGE_XML:
+      emu_request_answer (request, 200, "application/xml",
+          g_strdup ("<?xml version=\"1.0\"?><Result><Key>a</Result>&\x01<"));
+      break;
+    case EMU_GARBAGE_TYPES:
+      if (xml)
+        emu_request_answer (request, 200, "application/xml",
+            g_strdup ("<Result><UploadId><UploadId/></UploadId><ETag/>"
+                      "<PartNumber>many</PartNumber><Size>-1</Size>"
+                      "<IsTruncated>perhaps</IsTruncated></Result>"));
+      else
+        emu_request_answer (request, 200, "application/json",
+            g_strdup ("{\"code\":0,\"message\":[],\"data\":{\"video\":7,"
+                      "\"cover\":true,\"storageBucket\":{},"
+                      "\"storageAppId\":\"x\",\"vodSessionKey\":[1],"
+                      "\"tempCertificate\":\"none\",\"timestamp\":{},"
+                      "\"fileId\":12}}"));
+      break;
+    case EMU_GARBAGE_HTML:
+      emu_request_answer (request, 200, "text/html", g_strdup (page));
+      break;
+    case EMU_GARBAGE_HUGE:
+    case EMU_GARBAGE_EMPTY:
+      emu_request_answer (
+          request, 200, xml ? "application/xml" : "application/json", NULL);
+      break;
+    default:
+      emu_request_answer (request, 200, "application/json",
+          g_strdup ("{\"code\":0,\"message\":\"ok\",\"data\":{\"video\":"));
+  }
+}
+
+/* TRUE: the fault has answered, or will. */
+static gboolean
+answer_by_fault (EmuRequest *request)
+{
+  EmuEffects *fault = &request->fault;
+
+  if (fault->stall)
+    stall (request);
+  else if (fault->drop)
+    kill_connection (request);
+  else if (fault->status != 0 && !fault->expire_credentials)
+    emu_request_error (request, fault->status, fault->code);
+  else if (fault->json != NULL)
+    emu_request_answer (
+        request, 200, "application/json", emu_json_text (fault->json, FALSE));
+  else if (fault->garbage != EMU_GARBAGE_NONE)
+    answer_garbage (request);
+  else
+    return FALSE;
+  return TRUE;
+}
+
+void
+emu_request_run (EmuRequest *request)
+{
+  if (request->gone || request->status != 0 || answer_by_fault (request))
+    return;
+  if (request->too_large)
+    emu_request_error (
+        request, request->style == EMU_STYLE_COS ? 400 : 413, "EntityTooLarge");
+  else if (request->path == NULL || request->query == NULL)
+    emu_request_error (request, 400, "InvalidURI");
+  else
+    request->handler (request);
+}
+
+/* ---- answers ---- */
+
+static gboolean
+on_delayed (gpointer user_data)
+{
+  EmuRequest *request = user_data;
+
+  request->timer = 0;
+  if (!request->gone)
+    send_answer (request);
+  emu_request_release (request);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+after_delay (EmuRequest *request)
+{
+  gint64 delay = request->fault.delay;
+
+  request->fault.delay = 0;
+  if (delay > 0) {
+    emu_request_hold (request);
+    request->timer = g_timeout_add ((guint)delay, on_delayed, request);
+  } else {
+    send_answer (request);
+  }
+}
+
+static gboolean
+is_local_origin (const char *origin)
+{
+  static const char *const hosts[] = {"localhost", "127.0.0.1", "::1"};
+  g_autoptr (GUri) uri = g_uri_parse (origin, G_URI_FLAGS_NONE, NULL);
+  const char *host = uri != NULL ? g_uri_get_host (uri) : NULL;
+
+  for (guint i = 0; host != NULL && i < G_N_ELEMENTS (hosts); i++)
+    if (strcmp (host, hosts[i]) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+emu_request_is_foreign (EmuRequest *request)
+{
+  const char *origin = emu_request_header (request, "Origin");
+
+  return origin != NULL && !is_local_origin (origin);
+}
+
+/* Web pages of this machine may use the emulator, those of others not. */
+static void
+add_cors_headers (EmuRequest *request)
+{
+  const char *origin = emu_request_header (request, "Origin");
+
+  if (origin == NULL || !is_local_origin (origin))
+    return;
+  emu_request_set_header (request, "Access-Control-Allow-Origin", origin);
+  emu_request_set_header (request, "Vary", "Origin");
+  emu_request_set_header (request, "Access-Control-Expose-Headers",
+      "ETag, Date, Content-Length, x-cos-request-id, x-cos-hash-crc64ecma");
+}
+
+static void
+add_usual_headers (EmuRequest *request)
+{
+  if (request->style == EMU_STYLE_COS && !request->fault.no_request_id)
+    emu_request_set_header (request, "x-cos-request-id", request->request_id);
+  if (request->fault.clock_skew != 0) {
+    g_autofree char *date = emu_http_date (emu_request_now (request));
+
+    emu_request_set_header (request, "Date", date);
+  }
+  if (request->fault.no_etag)
+    soup_message_headers_remove (
+        soup_server_message_get_response_headers (request->message), "ETag");
+  add_cors_headers (request);
+}
+
+static void
+on_wrote_body (SoupServerMessage *message, gpointer user_data)
+{
+  GSocket *socket = soup_server_message_get_socket (message);
+
+  if (socket != NULL)
+    g_socket_shutdown (socket, TRUE, TRUE, NULL);
+}
+
+static void
+resume (EmuRequest *request)
+{
+  if (request->paused) {
+    request->paused = FALSE;
+    soup_server_unpause_message (request->emu->server, request->message);
+  }
+}
+
+/* An answer that takes the connection from SoupServer; the request is gone. */
+static void
+send_raw (EmuRequest *request)
+{
+  g_autoptr (GBytes) all = emu_raw_format (
+      request->message, request->head_only ? NULL : request->answer);
+  g_autoptr (GBytes) data = NULL;
+  gsize size = g_bytes_get_size (all);
+
+  if (request->fault.truncate) {
+    gsize body =
+        request->answer != NULL ? g_bytes_get_size (request->answer) : 0;
+
+    /* half of the body, or the headers but their end */
+    size -= body > 1 ? body - body / 2 : 4;
+  }
+  data = g_bytes_new_from_bytes (all, 0, size);
+  request->gone = TRUE;
+  add_to_log (request, request->status);
+  emu_raw_send (request->message, data, (guint)request->fault.trickle,
+      request->fault.linger);
+}
+
+static void
+append_body (EmuRequest *request)
+{
+  SoupMessageBody *body =
+      soup_server_message_get_response_body (request->message);
+  g_autoptr (GBytes) junk = NULL;
+
+  if (request->fault.garbage == EMU_GARBAGE_HUGE) {
+    junk = g_bytes_new_take (g_malloc0 (HUGE_CHUNK_SIZE), HUGE_CHUNK_SIZE);
+    for (guint i = 0; i < HUGE_CHUNKS; i++)
+      soup_message_body_append_bytes (body, junk);
+  } else if (request->answer != NULL && !request->head_only) {
+    soup_message_body_append_bytes (body, request->answer);
+  }
+  soup_message_body_complete (body);
+}
+
+static void
+send_answer (EmuRequest *request)
+{
+  EmuEffects *fault = &request->fault;
+  gboolean early = fault->early && fault->status != 0;
+
+  if (request->gone)
+    return;
+  if (fault->lose_answer) {
+    kill_connection (request);
+    return;
+  }
+  soup_server_message_set_status (request->message, request->status, NULL);
+  if (fault->truncate || fault->trickle > 0 || early) {
+    send_raw (request);
+    return;
+  }
+  append_body (request);
+  if (fault->close_idle)
+    g_signal_connect (
+        request->message, "wrote-body", G_CALLBACK (on_wrote_body), NULL);
+  resume (request);
+}
+
+void
+emu_request_answer (
+    EmuRequest *request, guint status, const char *content_type, char *body)
+{
+  g_return_if_fail (request->status == 0);
+  request->status = status;
+  if (body != NULL)
+    request->answer = g_bytes_new_take (body, strlen (body));
+  if (content_type != NULL)
+    emu_request_set_header (request, "Content-Type", content_type);
+  add_usual_headers (request);
+  after_delay (request);
+}
+
+void
+emu_request_answer_json (EmuRequest *request, JsonBuilder *builder)
+{
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+
+  emu_request_answer (request, 200, "application/json; charset=utf-8",
+      emu_json_text (root, FALSE));
+}
+
+void
+emu_request_answer_stream (
+    EmuRequest *request, guint status, const char *content_type)
+{
+  request->status = status;
+  emu_request_set_header (request, "Content-Type", content_type);
+  add_usual_headers (request);
+  if (request->fault.lose_answer) {
+    kill_connection (request);
+    return;
+  }
+  soup_server_message_set_status (request->message, status, NULL);
+  if (request->fault.close_idle)
+    g_signal_connect (
+        request->message, "wrote-body", G_CALLBACK (on_wrote_body), NULL);
+  resume (request);
+}
+
+static void
+answer_vod_error (
+    EmuRequest *request, guint status, gint64 code, const char *message)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (JsonNode) root = NULL;
+
+  g_free (request->code);
+  request->code = g_strdup_printf ("%" G_GINT64_FORMAT, code);
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "code");
+  json_builder_add_int_value (builder, code);
+  json_builder_set_member_name (builder, "message");
+  json_builder_add_string_value (builder, message);
+  json_builder_end_object (builder);
+  root = json_builder_get_root (builder);
+  emu_request_answer (request, status, "application/json; charset=utf-8",
+      emu_json_text (root, FALSE));
+}
+
+void
+emu_request_vod_error (EmuRequest *request, int code, const char *format, ...)
+{
+  g_autofree char *message = NULL;
+  va_list args;
+
+  va_start (args, format);
+  message = g_strdup_vprintf (format, args);
+  va_end (args);
+  answer_vod_error (request, 200, code, message);
+}
+
+static const char *
+usual_message (const char *code)
+{
+  static const char *const messages[][2] = {
+      {"AccessDenied", "Access Denied."},
+      {"BadDigest",
+          "The Content-MD5 you specified did not match what we "
+          "received."},
+      {"EntityTooLarge",
+          "Your proposed upload exceeds the maximum allowed object size."},
+      {"EntityTooSmall",
+          "Your proposed upload is smaller than the minimum allowed size."},
+      {"ExpiredToken", "The temporary key token has expired."},
+      {"InternalError", "We encountered an internal error. Please try again."},
+      {"InvalidAccessKeyId",
+          "The Access Key Id you provided does not exist in our records."},
+      {"InvalidDigest", "The Content-MD5 you specified is not valid."},
+      {"InvalidPart", "One or more parts are missing."},
+      {"InvalidPartOrder", "The list of parts was not in ascending order."},
+      {"MalformedXML", "The XML you provided was not well-formed."},
+      {"NoSuchKey", "The specified key does not exist."},
+      {"NoSuchUpload", "The specified multipart upload does not exist."},
+      {"RequestTimeTooSkewed",
+          "The difference between the request time and "
+          "the server's time is too large."},
+      {"SignatureDoesNotMatch", "The Signature you specified is invalid."},
+      {"SlowDown", "Reduce your request rate."},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (messages); i++)
+    if (strcmp (messages[i][0], code) == 0)
+      return messages[i][1];
+  return code;
+}
+
+char *
+emu_request_error_xml (
+    EmuRequest *request, const char *code, const char *message)
+{
+  g_autofree char *resource =
+      g_strdup_printf ("%s%s", request->host != NULL ? request->host : "",
+          request->path != NULL ? request->path : "/");
+  g_autofree char *time_element = request->fault.server_time == NULL
+      ? g_strdup ("")
+      : g_markup_printf_escaped (
+            "\t<ServerTime>%s</ServerTime>\n", request->fault.server_time);
+  g_autofree char *id_element = request->fault.no_request_id
+      ? g_strdup ("")
+      : g_markup_printf_escaped (
+            "\t<RequestId>%s</RequestId>\n", request->request_id);
+  g_autofree char *head = g_markup_printf_escaped (
+      "<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n\t<Code>%s</Code>\n"
+      "\t<Message>%s</Message>\n\t<Resource>%s</Resource>\n",
+      code, message != NULL ? message : usual_message (code), resource);
+
+  return g_strdup_printf ("%s%s%s\t<TraceId>%s</TraceId>\n</Error>\n", head,
+      id_element, time_element, request->request_id);
+}
+
+void
+emu_request_cos_error (
+    EmuRequest *request, guint status, const char *code, const char *message)
+{
+  g_free (request->code);
+  request->code = g_strdup (code);
+  emu_request_set_header (request, "x-cos-trace-id", request->request_id);
+  emu_request_answer (request, status, "application/xml",
+      emu_request_error_xml (request, code, message));
+}
+
+static const char *
+code_of_status (guint status)
+{
+  switch (status) {
+    case 400:
+      return "InvalidArgument";
+    case 403:
+      return "AccessDenied";
+    case 404:
+      return "NoSuchKey";
+    case 405:
+      return "MethodNotAllowed";
+    case 409:
+      return "PathConflict";
+    case 411:
+      return "MissingContentLength";
+    case 503:
+      return "SlowDown";
+    default:
+      return "InternalError";
+  }
+}
+
+void
+emu_request_error (EmuRequest *request, guint status, const char *code)
+{
+  const EmuEffects *fault = &request->fault;
+
+  if (fault->retry_after >= 0) {
+    g_autofree char *seconds =
+        g_strdup_printf ("%" G_GINT64_FORMAT, fault->retry_after);
+
+    emu_request_set_header (request, "Retry-After", seconds);
+  }
+  if (request->style == EMU_STYLE_COS) {
+    emu_request_cos_error (request, status,
+        code != NULL ? code : code_of_status (status), fault->message);
+  } else if (fault->code_number != 0) {
+    answer_vod_error (request, status, fault->code_number,
+        fault->message != NULL ? fault->message : "ugc upload | error");
+  } else {
+    request->code = g_strdup (code);
+    emu_request_answer (request, status, "text/html",
+        g_strdup_printf ("<html><body><h1>%u %s</h1></body></html>\n", status,
+            soup_status_get_phrase (status)));
+  }
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Counters of requests by operation and status, and the last requests one by
+ * one. Holds nothing secret: no headers, no query strings.
+ */
+#ifndef EMU_STATS_H
+#define EMU_STATS_H
+
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+
+G_BEGIN_DECLS
+
+typedef struct {
+  const char *op; /* static */
+  guint part;
+  guint status; /* 0: no answer */
+  gboolean fault;
+  guint64 received; /* bytes of request body */
+  gint64 start;     /* real time, us */
+  gint64 duration;  /* us */
+  guint64 connection;
+  guint request;    /* on that connection, from 1 */
+  const char *key;  /* of the object, or NULL; copied */
+  const char *code; /* of an error, or NULL; copied */
+} EmuLogEntry;
+
+typedef struct {
+  GHashTable *requests; /* op -> (status -> count) */
+  GPtrArray *log;       /* ring of lines, oldest overwritten */
+  guint log_next;
+  GQueue reports; /* JsonNode */
+  guint64 n_reports;
+  guint64 connections;
+  guint open_connections;
+  guint64 bytes_received;
+  FILE *file;
+} EmuStats;
+
+EmuStats *emu_stats_new (void);
+void emu_stats_free (EmuStats *stats);
+gboolean emu_stats_open_log (EmuStats *stats, const char *path, GError **error);
+void emu_stats_add (EmuStats *stats, const EmuLogEntry *entry);
+/* Takes @report; only the last thousand are kept. */
+void emu_stats_add_report (EmuStats *stats, JsonNode *report);
+/* Adds the members of /api/state that are counted here. */
+void emu_stats_describe (EmuStats *stats, JsonBuilder *builder);
+
+G_END_DECLS
+
+#endif
