@@ -143,16 +143,19 @@ certificate_fault (GTlsCertificateFlags errors)
     return "its certificate is not valid yet";
   if (errors & G_TLS_CERTIFICATE_REVOKED)
     return "its certificate was revoked";
-  return "its certificate is not acceptable";
+  return "its certificate cannot be verified (tls-ca-file names other "
+         "authorities to trust)";
 }
 
-/* After the handshake, TLS fails when the connection does. */
+/* A connection that ends within the handshake is _NOT_TLS or _EOF to GnuTLS, and
+ * one that fails later is _MISC: the network's fault, worth another try. */
 static gboolean
 is_tls_failure (VodHttpCall *call, const GError *cause)
 {
   if (call->certificate_errors != 0)
     return TRUE;
-  if (cause->domain != G_TLS_ERROR || cause->code == G_TLS_ERROR_EOF)
+  if (cause->domain != G_TLS_ERROR || cause->code == G_TLS_ERROR_EOF ||
+      cause->code == G_TLS_ERROR_NOT_TLS)
     return FALSE;
   return cause->code != G_TLS_ERROR_MISC || call->handshaking;
 }
@@ -189,13 +192,13 @@ set_network_error (VodHttpCall *call, const GError *cause, GError **error)
   else if (g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT))
     vod_error_set (
         error, VOD_ERROR_NETWORK, "%s: the answer was cut short", call->peer);
-  else if (call->proxied)
-    /* GIO's text could name the proxy with its userinfo. */
-    vod_error_set (error, VOD_ERROR_NETWORK, "%s: cannot be reached (%s %d)",
-        call->peer, g_quark_to_string (cause->domain), cause->code);
+  else if (strchr (cause->message, '@'))
+    /* GIO may have named the proxy, with its userinfo. */
+    vod_error_set (error, VOD_ERROR_NETWORK,
+        "%s: cannot be reached through the proxy", call->peer);
   else
-    vod_error_set (
-        error, VOD_ERROR_NETWORK, "%s: %s", call->peer, cause->message);
+    vod_error_set (error, VOD_ERROR_NETWORK, "%s%s: %s", call->peer,
+        call->proxied ? " (or the proxy)" : "", cause->message);
 }
 
 /* @cause may be one of ours already. */
