@@ -16,6 +16,7 @@
 #include <ftw.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ static GOptionEntry entries[] = {
         "Keep no media bytes: for benchmarks. Only CRC64 is computed; "
         "Content-MD5 isn't checked, ETags are no MD5, media can't be read",
         NULL},
-    {"faults", 0, 0, G_OPTION_ARG_STRING, &options.faults,
+    {"faults", 0, 0, G_OPTION_ARG_FILENAME, &options.faults,
         "Faults to begin with, as JSON or the name of a file of JSON",
         "JSON|@FILE"},
     {"seed", 0, 0, G_OPTION_ARG_INT64, &options.seed,
@@ -281,6 +282,7 @@ main (int argc, char **argv)
   g_autofree char *root = NULL;
   int result = 0;
 
+  setlocale (LC_ALL, "");
   signal (SIGPIPE, SIG_IGN);
   raise_file_limit ();
   if (!parse_options (&argc, &argv, &error)) {
