@@ -195,7 +195,7 @@ append_etag (GString *body, const gchar *etag)
   }
 }
 
-/* Byte for byte the shape of the documents' example. */
+/* The shape of the documents' example. */
 gchar *
 vod_cos_xml_complete_body (const gchar *const *etags, guint n_parts)
 {

@@ -10,14 +10,14 @@
 
 #define DEPTH_MAX 32
 
-/* How deep brackets nest outside strings. What is no JSON outside strings
- * (json-glib also takes comments, which could hide a quote from this) is refused
- * at once. */
+/* Whether @text is one value in brackets that nest at most DEPTH_MAX deep, and
+ * outside strings nothing that JSON does not have there: json-glib also takes
+ * comments, which could hide a quote from this, and a second value. */
 static gboolean
 is_shallow (const gchar *text, gsize len)
 {
   guint depth = 0;
-  gboolean in_string = FALSE;
+  gboolean in_string = FALSE, ended = FALSE;
 
   for (gsize i = 0; i < len; i++) {
     if (in_string) {
@@ -25,19 +25,24 @@ is_shallow (const gchar *text, gsize len)
         i++;
       else if (text[i] == '"')
         in_string = FALSE;
+    } else if (g_ascii_isspace (text[i])) {
+      continue;
+    } else if (ended) {
+      return FALSE;
     } else if (text[i] == '"') {
       in_string = TRUE;
-    } else if (!g_ascii_isalnum (text[i]) &&
-        !memchr ("{}[]:,+-. \t\r\n", text[i], 14)) {
-      return FALSE;
     } else if (text[i] == '[' || text[i] == '{') {
       if (++depth > DEPTH_MAX)
         return FALSE;
-    } else if ((text[i] == ']' || text[i] == '}') && depth > 0) {
-      depth--;
+    } else if (text[i] == ']' || text[i] == '}') {
+      if (depth == 0)
+        return FALSE;
+      ended = --depth == 0;
+    } else if (!g_ascii_isalnum (text[i]) && !memchr (":,+-.", text[i], 5)) {
+      return FALSE;
     }
   }
-  return TRUE;
+  return ended;
 }
 
 JsonObject *
@@ -48,7 +53,7 @@ vod_json_parse (const gchar *text, gsize len, const gchar *what, GError **error)
 
   if (!g_utf8_validate_len (text, len, NULL) || !is_shallow (text, len)) {
     vod_error_set (error, VOD_ERROR_PROTOCOL,
-        "%s is not JSON (not UTF-8, or nested too deep)", what);
+        "%s is not a JSON object, or nested too deep", what);
     return NULL;
   }
   parser = json_parser_new_immutable ();
