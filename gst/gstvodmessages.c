@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstvodmessages.h"
+
+#include <string.h>
+
+static void
+post_element (GstElement *element, GstStructure *structure)
+{
+  gst_element_post_message (
+      element, gst_message_new_element (GST_OBJECT (element), structure));
+}
+
+void
+gst_vod_post_progress (GstElement *element, const VodUploadProgress *progress)
+{
+  post_element (element,
+      gst_structure_new ("vodsink-progress", "loaded", G_TYPE_UINT64,
+          progress->loaded, "total", G_TYPE_UINT64, progress->total, "percent",
+          G_TYPE_DOUBLE, progress->percent, "speed", G_TYPE_UINT64,
+          progress->speed, NULL));
+}
+
+void
+gst_vod_post_retry (GstElement *element, VodPhase phase, guint attempt,
+    guint delay_ms, const gchar *message)
+{
+  post_element (element,
+      gst_structure_new ("vodsink-retry", "phase", G_TYPE_STRING,
+          vod_phase_name (phase), "attempt", G_TYPE_UINT, attempt, "delay",
+          G_TYPE_UINT, delay_ms, "message", G_TYPE_STRING, message, NULL));
+}
+
+void
+gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
+    const gchar *name, const gchar *location)
+{
+  GstStructure *structure = gst_structure_new ("vodsink-finish", "file-id",
+      G_TYPE_STRING, result->file_id, "video-name", G_TYPE_STRING, name,
+      "video-url", G_TYPE_STRING, result->video_url, "size", G_TYPE_UINT64,
+      result->size, "parts", G_TYPE_UINT, result->parts, NULL);
+
+  if (location)
+    gst_structure_set (structure, "location", G_TYPE_STRING, location, NULL);
+  if (result->verify_content)
+    gst_structure_set (structure, "verify-content", G_TYPE_STRING,
+        result->verify_content, NULL);
+  post_element (element, structure);
+}
+
+/* --- failures -------------------------------------------------------------*/
+
+/* Is it a matter of who may do this? */
+static gboolean
+is_refusal (GError *error, const VodErrorDetails *details)
+{
+  static const gchar *const codes[] = {"AccessDenied", "InvalidAccessKeyId",
+      "SignatureDoesNotMatch", "ExpiredToken", "RequestHasExpired", NULL};
+
+  if (error->code == VOD_ERROR_SIGNATURE || error->code == VOD_ERROR_TLS)
+    return TRUE;
+  if (error->code == VOD_ERROR_SERVICE)
+    return details->number == 10004 || details->number == 10010;
+  return details->error_code && g_strv_contains (codes, details->error_code);
+}
+
+static GstResourceError
+resource_error (GError *error, const VodErrorDetails *details)
+{
+  if (is_refusal (error, details))
+    return GST_RESOURCE_ERROR_NOT_AUTHORIZED;
+  switch ((VodErrorCode)error->code) {
+    case VOD_ERROR_PARAMETER:
+      return GST_RESOURCE_ERROR_SETTINGS;
+    case VOD_ERROR_SEEK:
+      return GST_RESOURCE_ERROR_SEEK;
+    case VOD_ERROR_LIMIT:
+      return GST_RESOURCE_ERROR_NO_SPACE_LEFT;
+    default:
+      break;
+  }
+  switch (details->phase) {
+    case VOD_PHASE_SIGNATURE:
+    case VOD_PHASE_APPLY:
+    case VOD_PHASE_INITIATE:
+      return GST_RESOURCE_ERROR_OPEN_WRITE;
+    case VOD_PHASE_COMPLETE:
+    case VOD_PHASE_COMMIT:
+      return GST_RESOURCE_ERROR_CLOSE;
+    case VOD_PHASE_PART:
+    case VOD_PHASE_NONE:
+      break;
+  }
+  return GST_RESOURCE_ERROR_WRITE;
+}
+
+static GstStructure *
+failure_structure (
+    GError *error, const VodErrorDetails *details, const gchar *name)
+{
+  GstStructure *structure = gst_structure_new (name, "phase", G_TYPE_STRING,
+      vod_phase_name (details->phase), "code", G_TYPE_INT,
+      vod_error_number (error), "message", G_TYPE_STRING, error->message,
+      "resumable", G_TYPE_BOOLEAN, FALSE, NULL);
+
+  if (details->error_code)
+    gst_structure_set (
+        structure, "error-code", G_TYPE_STRING, details->error_code, NULL);
+  if (details->request_id)
+    gst_structure_set (
+        structure, "request-id", G_TYPE_STRING, details->request_id, NULL);
+  return structure;
+}
+
+void
+gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal)
+{
+  const VodErrorDetails *details = vod_error_details (error);
+  GstStructure *structure = failure_structure (error, details, "vodsink-error");
+  gchar *debug = g_strdup_printf ("phase %s, code %d, %s%s, request id %s",
+      vod_phase_name (details->phase), vod_error_number (error),
+      details->error_code ? "storage code " : "no storage code",
+      details->error_code ? details->error_code : "",
+      details->request_id ? details->request_id : "unknown");
+
+  post_element (element, gst_structure_copy (structure));
+  gst_element_message_full_with_details (element,
+      fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
+      resource_error (error, details), g_strdup (error->message), debug,
+      __FILE__, G_STRFUNC, __LINE__, structure);
+}
+
+void
+gst_vod_post_step (GstElement *element, GstProgressType type, const gchar *code,
+    const gchar *text)
+{
+  gst_element_post_message (element,
+      gst_message_new_progress (GST_OBJECT (element), type, code, text));
+}

@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstvodsettings.h"
+
+#include <string.h>
+
+#include "cloud/vodapi.h"
+#include "cloud/vodsignature.h"
+#include "gstvodmedia.h"
+
+#define MIB G_GUINT64_CONSTANT (1048576)
+
+#define DEFAULT_NAME "来自GStreamer"
+#define DEFAULT_SLICE_SIZE (8 * MIB)
+#define DEFAULT_PARALLEL_UPLOADS 6
+#define DEFAULT_MAX_SIZE_BYTES (64 * MIB)
+#define DEFAULT_PROGRESS_INTERVAL 1000
+#define DEFAULT_ENDPOINT "https://vod2.qcloud.com"
+#define DEFAULT_TIMEOUT 15
+#define DEFAULT_RETRY_DURATION 300
+#define DEFAULT_USER_AGENT "GStreamer vodsink/" VERSION
+
+/* --- declaration ----------------------------------------------------------*/
+
+#define RW (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS)
+#define LATCHED (RW | GST_PARAM_MUTABLE_READY)
+#define LIVE (RW | GST_PARAM_MUTABLE_PLAYING)
+#define SECRET (G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS)
+
+static void
+install_media (GObjectClass *klass)
+{
+  /**
+   * GstVodSink:location:
+   *
+   * File name of the media, as filesink and splitmuxsink speak of it. Never
+   * touches the file system: its base name gives the name, its extension the
+   * type. Read back verbatim.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_LOCATION,
+      g_param_spec_string ("location", "Location",
+          "File name of the media: its base name gives the name, its extension "
+          "the type; no file is touched",
+          NULL, LATCHED));
+  /**
+   * GstVodSink:media-name:
+   *
+   * Name of the media, at most 200 bytes of UTF-8. What the service refuses
+   * (\ / : * ? " < > | and control characters) is an error at start. %NULL:
+   * from #GstVodSink:location, upstream's file, the title tag, or a default.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_MEDIA_NAME,
+      g_param_spec_string ("media-name", "Media name",
+          "Name of the media, at most 200 bytes without \\ / : * ? \" < > | "
+          "(NULL = from location, upstream's file, the title tag, or a "
+          "default)",
+          NULL, LATCHED));
+  /**
+   * GstVodSink:media-type:
+   *
+   * Type of the media: a file extension without dot (mp4, ts, mkv…). %NULL:
+   * from the extension of #GstVodSink:location, the caps, or upstream's file.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_MEDIA_TYPE,
+      g_param_spec_string ("media-type", "Media type",
+          "File extension without dot, e.g. mp4, ts, mkv (NULL = from "
+          "location, the caps, or upstream's file)",
+          NULL, LATCHED));
+}
+
+static void
+install_signature (GObjectClass *klass)
+{
+  /**
+   * GstVodSink:signature:
+   *
+   * An upload signature; asked third, after #GstVodSink::get-signature and
+   * #GstVodSink:signature-url. Setting it also wakes an upload that waits for
+   * one. Never read back, never logged.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_SIGNATURE,
+      g_param_spec_string ("signature", "Signature",
+          "An upload signature; setting it wakes an upload that waits for one",
+          NULL, SECRET | GST_PARAM_MUTABLE_PLAYING));
+  /**
+   * GstVodSink:signature-url:
+   *
+   * Where to get an upload signature: https:, http: or file:. The answer is
+   * the signature as text, or JSON with a string "signature" or "sign" at top
+   * level or below "data". Asked for each request that needs one. Read back
+   * without user name and password.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_SIGNATURE_URL,
+      g_param_spec_string ("signature-url", "Signature URL",
+          "https:, http: or file: URL that gives an upload signature, as text "
+          "or as JSON with a string \"signature\" or \"sign\"",
+          NULL, LATCHED));
+  /**
+   * GstVodSink:signature-headers:
+   *
+   * Request headers for #GstVodSink:signature-url, one field each.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_SIGNATURE_HEADERS,
+      g_param_spec_boxed ("signature-headers", "Signature headers",
+          "Request headers for signature-url; in a shell: signature-headers='"
+          "\"headers,Authorization=(string)\\\"Bearer x\\\"\"'",
+          GST_TYPE_STRUCTURE, SECRET | GST_PARAM_MUTABLE_READY));
+}
+
+static void
+install_transfer (GObjectClass *klass)
+{
+  /**
+   * GstVodSink:slice-size:
+   *
+   * Most bytes in one part while part numbers are plenty (they grow later, so
+   * that 10000 parts hold any recording).
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_SLICE_SIZE,
+      g_param_spec_uint64 ("slice-size", "Slice size",
+          "Most bytes in one part while part numbers are plenty", MIB,
+          1024 * MIB, DEFAULT_SLICE_SIZE, LATCHED));
+  /**
+   * GstVodSink:parallel-uploads:
+   *
+   * Most parts in flight at a time.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_PARALLEL_UPLOADS,
+      g_param_spec_uint ("parallel-uploads", "Parallel uploads",
+          "Most parts in flight at a time", 1, 64, DEFAULT_PARALLEL_UPLOADS,
+          LATCHED));
+  /**
+   * GstVodSink:max-size-bytes:
+   *
+   * Most bytes of media held in memory. When it is full, upstream is blocked;
+   * nothing is dropped. At least four times #GstVodSink:slice-size.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_MAX_SIZE_BYTES,
+      g_param_spec_uint64 ("max-size-bytes", "Max. size (bytes)",
+          "Most bytes of media held in memory, at least 4 x slice-size; when "
+          "full, upstream is blocked",
+          0, G_MAXUINT64, DEFAULT_MAX_SIZE_BYTES, LATCHED));
+  /**
+   * GstVodSink:content-md5:
+   *
+   * Also send each part's MD5, as the mini-program SDK does (costs about four
+   * times the CPU). The CRC64 of every part is checked either way.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_CONTENT_MD5,
+      g_param_spec_boolean ("content-md5", "Content-MD5",
+          "Also send each part's MD5 (about four times the CPU); the CRC64 of "
+          "every part is checked either way",
+          FALSE, LATCHED));
+  /**
+   * GstVodSink:progress-interval:
+   *
+   * Least time in ms between two vodsink-progress messages; 0: none are posted.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_PROGRESS_INTERVAL,
+      g_param_spec_uint ("progress-interval", "Progress interval",
+          "Least time in ms between two vodsink-progress messages (0 = none)",
+          0, G_MAXUINT, DEFAULT_PROGRESS_INTERVAL, LIVE));
+}
+
+static void
+install_network (GObjectClass *klass)
+{
+  /**
+   * GstVodSink:endpoint:
+   *
+   * Base URL of the VOD API: scheme, host and optionally port.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_ENDPOINT,
+      g_param_spec_string ("endpoint", "Endpoint",
+          "Base URL of the VOD API: http(s)://host[:port]", DEFAULT_ENDPOINT,
+          LATCHED));
+  /**
+   * GstVodSink:forward:
+   *
+   * %TRUE: storage requests go through #GstVodSink:endpoint with the
+   * Vod-Forward-Cos header; %FALSE: straight to the bucket's host.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_FORWARD,
+      g_param_spec_boolean ("forward", "Forward",
+          "Send storage requests through endpoint (FALSE = straight to the "
+          "bucket's host)",
+          TRUE, LATCHED));
+  /**
+   * GstVodSink:storage-endpoint:
+   *
+   * With #GstVodSink:forward %FALSE: connect there instead of the bucket's
+   * host, which is still what is named and signed.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_STORAGE_ENDPOINT,
+      g_param_spec_string ("storage-endpoint", "Storage endpoint",
+          "With forward=false: http(s)://host[:port] to connect to instead of "
+          "the bucket's host (NULL = the bucket's host)",
+          NULL, LATCHED));
+  /**
+   * GstVodSink:timeout:
+   *
+   * A request that moves no byte for this many seconds has failed and is
+   * tried again.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_TIMEOUT,
+      g_param_spec_uint ("timeout", "Timeout",
+          "Seconds without a byte moving after which a request has failed and "
+          "is tried again",
+          1, 3600, DEFAULT_TIMEOUT, LATCHED));
+  /**
+   * GstVodSink:retry-duration:
+   *
+   * How many seconds the upload may go without one request succeeding before
+   * it fails. Restarts at each success, stands still while waiting for a
+   * signature. 0: no retry, -1: for ever.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_RETRY_DURATION,
+      g_param_spec_int ("retry-duration", "Retry duration",
+          "Seconds without one request succeeding after which the upload "
+          "fails (0 = no retry, -1 = retry for ever)",
+          -1, G_MAXINT, DEFAULT_RETRY_DURATION, LIVE));
+  /**
+   * GstVodSink:proxy:
+   *
+   * HTTP proxy as a URL, as souphttpsrc has it. %NULL: the environment's. Read
+   * back without user name and password.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_PROXY,
+      g_param_spec_string ("proxy", "Proxy",
+          "HTTP proxy server URL (NULL = the environment's)", NULL, LATCHED));
+  /**
+   * GstVodSink:user-agent:
+   *
+   * Value of the User-Agent request header.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_USER_AGENT,
+      g_param_spec_string ("user-agent", "User-Agent",
+          "Value of the User-Agent request header", DEFAULT_USER_AGENT,
+          LATCHED));
+  /**
+   * GstVodSink:tls-ca-file:
+   *
+   * PEM file of certificate authorities to trust instead of the system's.
+   * There is no way to switch verification off.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_TLS_CA_FILE,
+      g_param_spec_string ("tls-ca-file", "TLS CA file",
+          "PEM file of certificate authorities to trust (NULL = the system's)",
+          NULL, LATCHED));
+  /**
+   * GstVodSink:fatal-errors:
+   *
+   * %FALSE: a failed upload posts a WARNING instead of an ERROR, buffers are
+   * accepted and discarded, and EOS is posted when it arrives, so that one
+   * lost fragment does not end a recording.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_FATAL_ERRORS,
+      g_param_spec_boolean ("fatal-errors", "Fatal errors",
+          "Post an ERROR when the upload fails (FALSE = a WARNING, and go on "
+          "discarding media)",
+          TRUE, RW));
+}
+
+void
+gst_vod_settings_install (GObjectClass *klass)
+{
+  install_media (klass);
+  install_signature (klass);
+  install_transfer (klass);
+  install_network (klass);
+}
+
+gboolean
+gst_vod_settings_is_latched (guint id)
+{
+  switch (id) {
+    case GST_VOD_PROP_SIGNATURE:
+    case GST_VOD_PROP_PROGRESS_INTERVAL:
+    case GST_VOD_PROP_RETRY_DURATION:
+    case GST_VOD_PROP_FATAL_ERRORS:
+      return FALSE;
+    default:
+      return TRUE;
+  }
+}
+
+/* --- values ---------------------------------------------------------------*/
+
+void
+gst_vod_settings_init (GstVodSettings *settings)
+{
+  *settings = (GstVodSettings){
+      .slice_size = DEFAULT_SLICE_SIZE,
+      .parallel_uploads = DEFAULT_PARALLEL_UPLOADS,
+      .max_size_bytes = DEFAULT_MAX_SIZE_BYTES,
+      .progress_interval = DEFAULT_PROGRESS_INTERVAL,
+      .endpoint = g_strdup (DEFAULT_ENDPOINT),
+      .forward = TRUE,
+      .timeout = DEFAULT_TIMEOUT,
+      .retry_duration = DEFAULT_RETRY_DURATION,
+      .user_agent = g_strdup (DEFAULT_USER_AGENT),
+      .fatal_errors = TRUE,
+  };
+}
+
+void
+gst_vod_settings_clear (GstVodSettings *settings)
+{
+  g_free (settings->location);
+  g_free (settings->media_name);
+  g_free (settings->media_type);
+  g_free (settings->signature);
+  g_free (settings->signature_url);
+  g_clear_pointer (&settings->signature_headers, gst_structure_free);
+  g_free (settings->endpoint);
+  g_free (settings->storage_endpoint);
+  g_free (settings->proxy);
+  g_free (settings->user_agent);
+  g_free (settings->tls_ca_file);
+  *settings = (GstVodSettings){0};
+}
+
+/* The string that @id stands for; NULL if it is not one. */
+static gchar **
+string_of (GstVodSettings *settings, guint id)
+{
+  switch (id) {
+    case GST_VOD_PROP_LOCATION:
+      return &settings->location;
+    case GST_VOD_PROP_MEDIA_NAME:
+      return &settings->media_name;
+    case GST_VOD_PROP_MEDIA_TYPE:
+      return &settings->media_type;
+    case GST_VOD_PROP_SIGNATURE:
+      return &settings->signature;
+    case GST_VOD_PROP_SIGNATURE_URL:
+      return &settings->signature_url;
+    case GST_VOD_PROP_ENDPOINT:
+      return &settings->endpoint;
+    case GST_VOD_PROP_STORAGE_ENDPOINT:
+      return &settings->storage_endpoint;
+    case GST_VOD_PROP_PROXY:
+      return &settings->proxy;
+    case GST_VOD_PROP_USER_AGENT:
+      return &settings->user_agent;
+    case GST_VOD_PROP_TLS_CA_FILE:
+      return &settings->tls_ca_file;
+    default:
+      return NULL;
+  }
+}
+
+void
+gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value)
+{
+  gchar **string = string_of (settings, id);
+
+  if (string) {
+    g_free (*string);
+    *string = g_value_dup_string (value);
+    return;
+  }
+  switch (id) {
+    case GST_VOD_PROP_SIGNATURE_HEADERS:
+      g_clear_pointer (&settings->signature_headers, gst_structure_free);
+      settings->signature_headers = g_value_dup_boxed (value);
+      break;
+    case GST_VOD_PROP_SLICE_SIZE:
+      settings->slice_size = g_value_get_uint64 (value);
+      break;
+    case GST_VOD_PROP_PARALLEL_UPLOADS:
+      settings->parallel_uploads = g_value_get_uint (value);
+      break;
+    case GST_VOD_PROP_MAX_SIZE_BYTES:
+      settings->max_size_bytes = g_value_get_uint64 (value);
+      break;
+    case GST_VOD_PROP_CONTENT_MD5:
+      settings->content_md5 = g_value_get_boolean (value);
+      break;
+    case GST_VOD_PROP_PROGRESS_INTERVAL:
+      settings->progress_interval = g_value_get_uint (value);
+      break;
+    case GST_VOD_PROP_FORWARD:
+      settings->forward = g_value_get_boolean (value);
+      break;
+    case GST_VOD_PROP_TIMEOUT:
+      settings->timeout = g_value_get_uint (value);
+      break;
+    case GST_VOD_PROP_RETRY_DURATION:
+      settings->retry_duration = g_value_get_int (value);
+      break;
+    case GST_VOD_PROP_FATAL_ERRORS:
+      settings->fatal_errors = g_value_get_boolean (value);
+      break;
+    default:
+      g_return_if_reached ();
+  }
+}
+
+gchar *
+gst_vod_settings_hide_userinfo (const gchar *uri)
+{
+  const gchar *scheme_end, *authority, *authority_end, *at;
+
+  if (uri == NULL)
+    return NULL;
+  /* Not a URI parser's work: what cannot be parsed must not leak either. */
+  scheme_end = strstr (uri, "://");
+  authority = scheme_end ? scheme_end + 3 : uri;
+  authority_end = authority + strcspn (authority, "/?#");
+  at = g_strrstr_len (authority, authority_end - authority, "@");
+  if (at == NULL)
+    return g_strdup (uri);
+  return g_strdup_printf ("%.*s%s", (int)(authority - uri), uri, at + 1);
+}
+
+void
+gst_vod_settings_get (const GstVodSettings *settings, guint id, GValue *value)
+{
+  gchar **string = string_of ((GstVodSettings *)settings, id);
+
+  if (id == GST_VOD_PROP_SIGNATURE_URL || id == GST_VOD_PROP_PROXY) {
+    g_value_take_string (value, gst_vod_settings_hide_userinfo (*string));
+    return;
+  }
+  if (string) {
+    g_value_set_string (value, *string);
+    return;
+  }
+  switch (id) {
+    case GST_VOD_PROP_SLICE_SIZE:
+      g_value_set_uint64 (value, settings->slice_size);
+      break;
+    case GST_VOD_PROP_PARALLEL_UPLOADS:
+      g_value_set_uint (value, settings->parallel_uploads);
+      break;
+    case GST_VOD_PROP_MAX_SIZE_BYTES:
+      g_value_set_uint64 (value, settings->max_size_bytes);
+      break;
+    case GST_VOD_PROP_CONTENT_MD5:
+      g_value_set_boolean (value, settings->content_md5);
+      break;
+    case GST_VOD_PROP_PROGRESS_INTERVAL:
+      g_value_set_uint (value, settings->progress_interval);
+      break;
+    case GST_VOD_PROP_FORWARD:
+      g_value_set_boolean (value, settings->forward);
+      break;
+    case GST_VOD_PROP_TIMEOUT:
+      g_value_set_uint (value, settings->timeout);
+      break;
+    case GST_VOD_PROP_RETRY_DURATION:
+      g_value_set_int (value, settings->retry_duration);
+      break;
+    case GST_VOD_PROP_FATAL_ERRORS:
+      g_value_set_boolean (value, settings->fatal_errors);
+      break;
+    default:
+      g_return_if_reached ();
+  }
+}
+
+/* --- checking and latching ------------------------------------------------*/
+
+static gboolean
+check_media (const GstVodSettings *settings, GError **error)
+{
+  const gchar *wrong;
+
+  if (settings->media_name &&
+      (wrong = vod_api_check_name (settings->media_name))) {
+    vod_error_set (
+        error, VOD_ERROR_PARAMETER, "media-name cannot be used: %s", wrong);
+    return FALSE;
+  }
+  if (settings->media_type && !vod_api_check_type (settings->media_type)) {
+    vod_error_set (error, VOD_ERROR_PARAMETER,
+        "media-type must be a file extension without dot, such as mp4");
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+check_base_uri (const gchar *uri, const gchar *property, GError **error)
+{
+  g_autofree gchar *checked = vod_http_check_base_uri (uri, property, error);
+
+  return checked != NULL;
+}
+
+static gboolean
+check_network (const GstVodSettings *settings, GError **error)
+{
+  const gchar *wrong;
+
+  if (!check_base_uri (settings->endpoint, "endpoint", error))
+    return FALSE;
+  if (settings->storage_endpoint &&
+      !check_base_uri (settings->storage_endpoint, "storage-endpoint", error))
+    return FALSE;
+  if (settings->signature_url &&
+      (wrong = vod_signature_check_url (settings->signature_url))) {
+    vod_error_set (
+        error, VOD_ERROR_PARAMETER, "signature-url cannot be used: %s", wrong);
+    return FALSE;
+  }
+  if (settings->tls_ca_file &&
+      !g_file_test (settings->tls_ca_file, G_FILE_TEST_EXISTS)) {
+    g_autofree gchar *name = vod_printable (settings->tls_ca_file, 256);
+
+    vod_error_set (
+        error, VOD_ERROR_PARAMETER, "tls-ca-file does not exist: %s", name);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean
+gst_vod_settings_check (const GstVodSettings *settings, GError **error)
+{
+  if (!check_media (settings, error) || !check_network (settings, error))
+    return FALSE;
+  if (settings->max_size_bytes < 4 * settings->slice_size) {
+    vod_error_set (error, VOD_ERROR_PARAMETER,
+        "max-size-bytes is %" G_GUINT64_FORMAT
+        " but must be at least 4 x slice-size: set it to %" G_GUINT64_FORMAT
+        " or more, or slice-size to %" G_GUINT64_FORMAT " or less",
+        settings->max_size_bytes, 4 * settings->slice_size,
+        settings->max_size_bytes / 4);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gchar *
+choose_name (const GstVodSettings *settings, const GstVodStreamFacts *facts)
+{
+  gchar *name = g_strdup (settings->media_name);
+
+  if (name == NULL)
+    name = gst_vod_media_name_from_location (settings->location);
+  if (name == NULL)
+    name = gst_vod_media_name_from_location (facts->upstream_file);
+  if (name == NULL && facts->title)
+    name = vod_api_derive_name (facts->title);
+  return name ? name : g_strdup (DEFAULT_NAME);
+}
+
+static gchar *
+choose_type (const GstVodSettings *settings, const GstVodStreamFacts *facts)
+{
+  gchar *type = g_strdup (settings->media_type);
+
+  if (type == NULL)
+    type = gst_vod_media_type_from_location (settings->location);
+  if (type == NULL)
+    type = g_strdup (facts->caps_type);
+  if (type == NULL)
+    type = gst_vod_media_type_from_location (facts->upstream_file);
+  return type;
+}
+
+static gboolean
+add_header (GQuark field, const GValue *value, gpointer headers)
+{
+  if (!G_VALUE_HOLDS_STRING (value) || g_value_get_string (value) == NULL)
+    return FALSE;
+  g_ptr_array_add (headers, g_strdup (g_quark_to_string (field)));
+  g_ptr_array_add (headers, g_value_dup_string (value));
+  return TRUE;
+}
+
+static gboolean
+latch_headers (const GstStructure *structure, gchar ***headers, GError **error)
+{
+  g_autoptr (GPtrArray) array = g_ptr_array_new_with_free_func (g_free);
+
+  *headers = NULL;
+  if (structure == NULL)
+    return TRUE;
+  if (!gst_structure_foreach (structure, add_header, array)) {
+    vod_error_set (error, VOD_ERROR_PARAMETER,
+        "signature-headers must have only fields of type string");
+    return FALSE;
+  }
+  g_ptr_array_add (array, NULL);
+  *headers = (gchar **)g_ptr_array_free (g_steal_pointer (&array), FALSE);
+  return TRUE;
+}
+
+gboolean
+gst_vod_settings_latch (const GstVodSettings *settings,
+    const GstVodStreamFacts *facts, VodUploadSettings *upload, GError **error)
+{
+  *upload = (VodUploadSettings){0};
+  if (!gst_vod_settings_check (settings, error))
+    return FALSE;
+  if (!latch_headers (
+          settings->signature_headers, &upload->signature_headers, error))
+    return FALSE;
+
+  upload->type = choose_type (settings, facts);
+  if (upload->type == NULL) {
+    vod_upload_settings_clear (upload);
+    vod_error_set (error, VOD_ERROR_PARAMETER,
+        "The type of the media is not known from its caps: set media-type "
+        "(e.g. mp4), or location with an extension");
+    return FALSE;
+  }
+  upload->name = choose_name (settings, facts);
+  upload->expected_size = facts->upstream_file ? facts->upstream_size : 0;
+  upload->endpoint =
+      vod_http_check_base_uri (settings->endpoint, "endpoint", NULL);
+  if (settings->storage_endpoint)
+    upload->storage_endpoint = vod_http_check_base_uri (
+        settings->storage_endpoint, "storage-endpoint", NULL);
+  upload->forward = settings->forward;
+  upload->signature_url = g_strdup (settings->signature_url);
+  upload->slice_size = settings->slice_size;
+  upload->max_size_bytes = settings->max_size_bytes;
+  upload->parallel_uploads = settings->parallel_uploads;
+  upload->content_md5 = settings->content_md5;
+  upload->user_agent = g_strdup (
+      settings->user_agent ? settings->user_agent : DEFAULT_USER_AGENT);
+  upload->proxy = g_strdup (settings->proxy);
+  upload->tls_ca_file = g_strdup (settings->tls_ca_file);
+  upload->timeout = settings->timeout;
+  return TRUE;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * gstvodsettings: the element's settable properties: their values, their
+ * declaration, and what one upload takes from them.
+ *
+ * A GstVodSettings is plain data; the element's lock guards it.
+ */
+#pragma once
+
+#include <gst/gst.h>
+
+#include "upload/vodupload.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  gchar *location;
+  gchar *media_name;
+  gchar *media_type;
+  gchar *signature;
+  gchar *signature_url;
+  GstStructure *signature_headers;
+  guint64 slice_size;
+  guint parallel_uploads;
+  guint64 max_size_bytes;
+  gboolean content_md5;
+  guint progress_interval;
+  gchar *endpoint;
+  gboolean forward;
+  gchar *storage_endpoint;
+  guint timeout;
+  gint retry_duration;
+  gchar *proxy;
+  gchar *user_agent;
+  gchar *tls_ca_file;
+  gboolean fatal_errors;
+} GstVodSettings;
+
+/* Property ids 1 … GST_VOD_SETTINGS_LAST; the element's own come after. */
+enum {
+  GST_VOD_PROP_LOCATION = 1,
+  GST_VOD_PROP_MEDIA_NAME,
+  GST_VOD_PROP_MEDIA_TYPE,
+  GST_VOD_PROP_SIGNATURE,
+  GST_VOD_PROP_SIGNATURE_URL,
+  GST_VOD_PROP_SIGNATURE_HEADERS,
+  GST_VOD_PROP_SLICE_SIZE,
+  GST_VOD_PROP_PARALLEL_UPLOADS,
+  GST_VOD_PROP_MAX_SIZE_BYTES,
+  GST_VOD_PROP_CONTENT_MD5,
+  GST_VOD_PROP_PROGRESS_INTERVAL,
+  GST_VOD_PROP_ENDPOINT,
+  GST_VOD_PROP_FORWARD,
+  GST_VOD_PROP_STORAGE_ENDPOINT,
+  GST_VOD_PROP_TIMEOUT,
+  GST_VOD_PROP_RETRY_DURATION,
+  GST_VOD_PROP_PROXY,
+  GST_VOD_PROP_USER_AGENT,
+  GST_VOD_PROP_TLS_CA_FILE,
+  GST_VOD_PROP_FATAL_ERRORS,
+  GST_VOD_SETTINGS_LAST = GST_VOD_PROP_FATAL_ERRORS,
+};
+
+/* What the stream itself says about the media. All may be NULL. */
+typedef struct {
+  const gchar *caps_type;     /* from the caps */
+  const gchar *upstream_file; /* path, if the bytes are a file's own */
+  guint64 upstream_size;      /* bytes of it; 0: not known */
+  const gchar *title;         /* tag */
+} GstVodStreamFacts;
+
+/* Declares the properties and sets the defaults. */
+void gst_vod_settings_install (GObjectClass *klass);
+void gst_vod_settings_init (GstVodSettings *settings);
+void gst_vod_settings_clear (GstVodSettings *settings);
+
+/* @id is one of the above. */
+void
+gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value);
+void
+gst_vod_settings_get (const GstVodSettings *settings, guint id, GValue *value);
+
+/* TRUE for what an upload takes when it starts (L in the documentation). */
+gboolean gst_vod_settings_is_latched (guint id);
+
+/* Is what can be told without a stream all right? VOD_ERROR_PARAMETER names
+ * the property and says what to set. Does not touch the network. */
+gboolean
+gst_vod_settings_check (const GstVodSettings *settings, GError **error);
+
+/* What an upload that starts now takes (to be cleared). Fails as _check() does,
+ * and if the type of the media is not known. */
+gboolean gst_vod_settings_latch (const GstVodSettings *settings,
+    const GstVodStreamFacts *facts, VodUploadSettings *upload, GError **error);
+
+/* @uri without the user name and password in it. */
+gchar *gst_vod_settings_hide_userinfo (const gchar *uri);
+
+G_END_DECLS

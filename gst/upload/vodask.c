@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Asking for an upload signature, and waiting for one that the application
+ * gives later. Functions here are called without the lock.
+ */
+#include "../cloud/vodsignature.h"
+#include "vodupload-private.h"
+
+/* Asks the application. */
+static gchar *
+ask_application (gpointer data)
+{
+  VodWorker *worker = data;
+  VodUpload *upload = worker->upload;
+  gchar *answer;
+
+  g_mutex_lock (&upload->lock);
+  worker->in_app = TRUE;
+  g_cond_broadcast (&upload->room);
+  g_mutex_unlock (&upload->lock);
+
+  answer = upload->events.ask (upload->data);
+
+  g_mutex_lock (&upload->lock);
+  worker->in_app = FALSE;
+  g_mutex_unlock (&upload->lock);
+  return answer;
+}
+
+/* One round of asking every source. */
+static gchar *
+ask_sources (VodWorker *worker, gboolean ask, guint *serial, gboolean *may_come,
+    GError **error)
+{
+  VodUpload *upload = worker->upload;
+  g_autofree gchar *string = NULL, *refused = NULL;
+  VodSignatureSource source = {
+      .url = upload->settings.signature_url,
+      .headers = (const gchar *const *)upload->settings.signature_headers,
+      .ask_data = worker,
+  };
+  gchar *signature;
+
+  g_mutex_lock (&upload->lock);
+  *serial = upload->signature_serial;
+  g_mutex_unlock (&upload->lock);
+
+  if (ask && upload->events.can_ask (upload->data))
+    source.ask = ask_application;
+
+  /* Read after the application was asked: it may have set it meanwhile, which
+   * the serial tells. */
+  g_mutex_lock (&upload->lock);
+  string = g_strdup (upload->signature);
+  refused = g_strdup (upload->refused);
+  g_mutex_unlock (&upload->lock);
+  source.string = string;
+  source.refused = refused;
+  signature = vod_signature_get (
+      &source, worker->http, worker->cancellable, may_come, error);
+  return signature;
+}
+
+/* Waits until the application sets `signature`, the time is over, or the upload
+ * ends. FALSE: none came. */
+static gboolean
+wait_for_signature (VodUpload *upload, guint serial)
+{
+  gint64 since = g_get_monotonic_time (), deadline;
+  gboolean came;
+
+  g_mutex_lock (&upload->lock);
+  upload->waiting_for_signature = TRUE;
+  while (serial == upload->signature_serial && upload->end == VOD_END_NONE &&
+      !upload->ending) {
+    deadline = since + upload->retry_duration * G_USEC_PER_SEC;
+    if (upload->retry_duration < 0)
+      g_cond_wait (&upload->work, &upload->lock);
+    else if (g_get_monotonic_time () >= deadline)
+      break;
+    else
+      g_cond_wait_until (&upload->work, &upload->lock, deadline);
+  }
+  upload->waiting_for_signature = FALSE;
+  if (upload->failing_since != 0)
+    upload->held += g_get_monotonic_time () - since;
+  came = serial != upload->signature_serial;
+  g_mutex_unlock (&upload->lock);
+  return came;
+}
+
+gchar *
+vod_upload_obtain_signature (VodWorker *worker, GError **error)
+{
+  GError *local = NULL;
+  gboolean may_come = FALSE, ask = TRUE;
+  gchar *signature;
+  guint serial;
+
+  for (;;) {
+    signature = ask_sources (worker, ask, &serial, &may_come, &local);
+    if (signature || !may_come || local->code != VOD_ERROR_SIGNATURE)
+      break;
+    if (!wait_for_signature (worker->upload, serial))
+      break;
+    /* It has answered by setting the property. */
+    g_clear_error (&local);
+    ask = FALSE;
+    may_come = FALSE;
+  }
+  if (local)
+    g_propagate_error (error, local);
+  return signature;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vodjob: what a worker does between two looks at the upload's state: one
+ * request, from what was copied out of the state before. No lock is held, and
+ * nothing of the upload's state is touched.
+ */
+#pragma once
+
+#include "vodslices.h"
+#include "vodupload.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+  VOD_JOB_NONE, /* nothing now: wait */
+  VOD_JOB_EXIT, /* nothing any more: the worker ends */
+  VOD_JOB_APPLY,
+  VOD_JOB_RENEW,
+  VOD_JOB_INITIATE,
+  VOD_JOB_PART,
+  VOD_JOB_COMPLETE,
+  VOD_JOB_LOOK,
+  VOD_JOB_COMMIT,
+  VOD_JOB_ABORT,
+} VodJobKind;
+
+typedef struct {
+  VodJobKind kind;
+  gint64 begun; /* monotonic µs */
+
+  /* What it works on. */
+  VodApiApplied *applied; /* reference; NULL before Apply */
+  gchar *upload_id;
+  gchar *signature; /* APPLY, RENEW, COMMIT */
+  VodSlice *slice;  /* PART: in flight, with this worker */
+  gchar **etags;    /* COMPLETE: one a part */
+  guint n_etags;
+  guint64 size;  /* COMPLETE, LOOK: the object's … */
+  guint64 crc64; /* … and PART: the slice's, once computed */
+
+  /* What came of it. */
+  VodApiApplied *new_applied;
+  gchar *new_upload_id;
+  VodCosReceipt receipt;
+  VodApiCommitted committed;
+} VodJob;
+
+void vod_job_clear (VodJob *job);
+
+VodPhase vod_job_phase (VodJobKind kind);
+
+/* Does it; blocks. @sent (may be NULL) is told of body bytes of a part.
+ * Returns NULL, or what went wrong. */
+GError *vod_job_perform (VodJob *job, const VodUploadSettings *settings,
+    VodHttp *http, void (*sent) (gsize bytes, gpointer data),
+    gpointer sent_data, GCancellable *cancellable);
+
+G_END_DECLS

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What vodupload.c (the owner's side) shares with the workers' side (vodworker,
+ * vodoutcome, vodask, vodprogress): the state of one upload, in one place under
+ * one lock.
+ *
+ * upload->lock guards every field below "state". It is never held during I/O,
+ * copying of media, hashing, or an event. `settings`, `events` and `data` do
+ * not change. There is no other lock below the element, so there is no order.
+ *
+ * Conditions: `work` wakes workers (something to do, or the end); `room` wakes
+ * the streaming thread and vod_upload_join() (memory, an end, an interruption,
+ * a worker that left).
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "vodjob.h"
+#include "vodrate.h"
+#include "vodslices.h"
+#include "vodupload.h"
+
+G_BEGIN_DECLS
+
+/* What has to happen next at the service, one after the other. */
+typedef enum {
+  VOD_STEP_IDLE, /* nothing was written yet */
+  VOD_STEP_APPLY,
+  VOD_STEP_INITIATE,
+  VOD_STEP_PARTS,
+  VOD_STEP_COMPLETE,
+  VOD_STEP_LOOK, /* the answer to Complete was lost: is the object there? */
+  VOD_STEP_COMMIT,
+  VOD_STEP_END,
+} VodStep;
+
+typedef enum {
+  VOD_END_NONE,
+  VOD_END_DONE,
+  VOD_END_FAILED,
+  VOD_END_STOPPED,
+} VodEnd;
+
+/* A request that is tried until it succeeds. */
+typedef struct {
+  gboolean busy;     /* a worker has it */
+  guint failures;    /* in a row */
+  gint64 not_before; /* monotonic µs */
+} VodTry;
+
+typedef struct {
+  VodUpload *upload; /* a reference */
+  GThread *thread;
+  gboolean busy;
+  gboolean in_app; /* inside events.ask: may never come back */
+  gboolean left;   /* is about to end */
+  /* Of the request under way; NULL: none. Guarded by the lock, so that others
+   * can cancel. */
+  GCancellable *cancellable;
+  VodHttp *http;
+  gboolean overdue; /* was cancelled for taking too long */
+} VodWorker;
+
+struct _VodUpload {
+  VodUploadSettings settings;
+  VodUploadEvents events;
+  gpointer data;
+  GDestroyNotify destroy;
+
+  _Atomic guint64 bytes_sent;
+  _Atomic gint64 next_progress; /* monotonic µs: not before */
+
+  GMutex lock;
+  GCond work;
+  GCond room;
+
+  /* state */
+  gint retry_duration;
+  guint progress_interval;
+  gchar *signature;
+  gchar *refused;         /* signature string that the service would not have */
+  guint signature_serial; /* counts settings of `signature` */
+
+  VodStep step;
+  VodEnd end;
+  gboolean ending;  /* a worker has claimed the end and tells the owner */
+  gboolean closing; /* finish was called */
+  gboolean interrupted;
+  gboolean waiting_for_signature;
+
+  VodSlices *slices;
+  guint64 left_at_finish; /* bytes not confirmed when finish was called */
+  gint64 blocked_time;    /* µs */
+  guint64 received;
+  gboolean warned_parts, warned_time;
+  gint64 started; /* monotonic µs: first byte */
+
+  VodTry step_try;
+  VodTry renew_try;
+  gboolean renew_wanted;  /* the service refused the credentials */
+  gint64 renew_at;        /* monotonic µs: 90 % of their life */
+  gint64 expires_at;      /* monotonic µs */
+  VodApiApplied *applied; /* replaced as a whole */
+  gchar *upload_id;
+  gboolean parts_to_delete; /* there may be parts at the service */
+
+  gint64 failing_since; /* begin of the first request that failed since the
+                         * last success; 0: none */
+  gint64 held;          /* µs of that which stood still */
+  gint64 last_success;  /* monotonic µs */
+  gint64 last_check;    /* for overdue requests, monotonic µs */
+  guint retries;
+  VodRate rate;
+  guint64 rate_counted; /* of bytes_sent, what `rate` has seen */
+  gboolean telling;     /* somebody calls events.progress: they stay in order */
+
+  GPtrArray *workers; /* of VodWorker, those that run or were not joined */
+};
+
+/* Starts workers while there is more to do than idle ones. With the lock. */
+void vod_upload_ensure_workers (VodUpload *upload);
+
+/* Workers, started or not, that could take a slice now. With the lock. */
+guint vod_upload_idle_workers (VodUpload *upload);
+
+/* Cancels requests that take too long, at most once a second. With the lock. */
+void vod_upload_check_overdue (VodUpload *upload);
+
+/* Cancels every request. Takes the lock. */
+void vod_upload_cancel_requests (VodUpload *upload);
+
+/* Ends the upload with @error (taken), once. Takes the lock, tells the owner
+ * without it. */
+void vod_upload_fail (VodUpload *upload, GError *error);
+
+/* Whose failures in a row count for a job; NULL: the slice's own. With the
+ * lock. */
+VodTry *vod_upload_try_of (VodUpload *upload, VodJobKind kind);
+
+/* A job has succeeded, or failed with @error (taken). With the lock, which they
+ * give up to tell the owner. */
+void vod_upload_settle_success (VodUpload *upload, VodJob *job);
+void vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error);
+
+/* A signature from whichever source has one; a secret. Waits for one that is
+ * promised. NULL with @error. Without the lock. */
+gchar *vod_upload_obtain_signature (VodWorker *worker, GError **error);
+
+/* Tells the owner how far it is, if it is time or @last. Takes the lock. */
+void vod_upload_tell_progress (VodUpload *upload, gboolean last);
+
+/* Body bytes were handed to the socket; @data is the upload. Without the
+ * lock. */
+void vod_upload_note_sent (gsize bytes, gpointer data);
+
+G_END_DECLS

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The owner's side of an upload; see vodupload-private.h for the lock. */
+#include "vodupload-private.h"
+
+#define TICK G_USEC_PER_SEC
+#define DELETE_TIME (2 * G_USEC_PER_SEC)
+
+#define MAX_PARTS 10000 /* protocol.md 5.2 */
+#define WARN_PARTS 9000
+#define WARN_TIME (23 * 3600 * (gint64)G_USEC_PER_SEC)
+
+/* --- life -----------------------------------------------------------------*/
+
+static void
+settings_copy (VodUploadSettings *to, const VodUploadSettings *from)
+{
+  *to = *from;
+  to->endpoint = g_strdup (from->endpoint);
+  to->storage_endpoint = g_strdup (from->storage_endpoint);
+  to->name = g_strdup (from->name);
+  to->type = g_strdup (from->type);
+  to->signature_url = g_strdup (from->signature_url);
+  to->signature_headers = g_strdupv (from->signature_headers);
+  to->user_agent = g_strdup (from->user_agent);
+  to->proxy = g_strdup (from->proxy);
+  to->tls_ca_file = g_strdup (from->tls_ca_file);
+}
+
+void
+vod_upload_settings_clear (VodUploadSettings *settings)
+{
+  g_free (settings->endpoint);
+  g_free (settings->storage_endpoint);
+  g_free (settings->name);
+  g_free (settings->type);
+  g_free (settings->signature_url);
+  g_strfreev (settings->signature_headers);
+  g_free (settings->user_agent);
+  g_free (settings->proxy);
+  g_free (settings->tls_ca_file);
+  *settings = (VodUploadSettings){0};
+}
+
+VodUpload *
+vod_upload_new (const VodUploadSettings *settings,
+    const VodUploadEvents *events, gpointer data, GDestroyNotify destroy)
+{
+  VodUpload *upload = g_atomic_rc_box_new0 (VodUpload);
+  VodSlicesConfig config = {
+      .min_part = VOD_MIB,
+      .max_parts = MAX_PARTS,
+      .slice_size = settings->slice_size,
+      .max_bytes = settings->max_size_bytes,
+  };
+
+  settings_copy (&upload->settings, settings);
+  upload->events = *events;
+  upload->data = data;
+  upload->destroy = destroy;
+  g_mutex_init (&upload->lock);
+  g_cond_init (&upload->work);
+  g_cond_init (&upload->room);
+  upload->slices = vod_slices_new (&config);
+  upload->workers = g_ptr_array_new_with_free_func (g_free);
+  upload->retry_duration = 300;
+  upload->progress_interval = 1000;
+  return upload;
+}
+
+static void
+upload_clear (gpointer memory)
+{
+  VodUpload *upload = memory;
+
+  if (upload->destroy)
+    upload->destroy (upload->data);
+  for (guint i = 0; i < upload->workers->len; i++) {
+    VodWorker *worker = g_ptr_array_index (upload->workers, i);
+
+    g_thread_unref (worker->thread);
+  }
+  g_ptr_array_unref (upload->workers);
+  vod_slices_free (upload->slices);
+  g_clear_pointer (&upload->applied, vod_api_applied_unref);
+  g_free (upload->upload_id);
+  g_free (upload->signature);
+  g_free (upload->refused);
+  vod_upload_settings_clear (&upload->settings);
+  g_cond_clear (&upload->room);
+  g_cond_clear (&upload->work);
+  g_mutex_clear (&upload->lock);
+}
+
+VodUpload *
+vod_upload_ref (VodUpload *upload)
+{
+  return g_atomic_rc_box_acquire (upload);
+}
+
+void
+vod_upload_unref (VodUpload *upload)
+{
+  g_atomic_rc_box_release_full (upload, upload_clear);
+}
+
+/* --- settings that may change ---------------------------------------------*/
+
+void
+vod_upload_set_retry_duration (VodUpload *upload, gint seconds)
+{
+  g_mutex_lock (&upload->lock);
+  upload->retry_duration = seconds;
+  g_cond_broadcast (&upload->work);
+  g_mutex_unlock (&upload->lock);
+}
+
+void
+vod_upload_set_progress_interval (VodUpload *upload, guint ms)
+{
+  g_mutex_lock (&upload->lock);
+  upload->progress_interval = ms;
+  atomic_store (&upload->next_progress, 0);
+  g_mutex_unlock (&upload->lock);
+}
+
+void
+vod_upload_set_signature (VodUpload *upload, const gchar *signature)
+{
+  g_mutex_lock (&upload->lock);
+  g_free (upload->signature);
+  upload->signature = g_strdup (signature);
+  if (signature)
+    upload->signature_serial++;
+  g_cond_broadcast (&upload->work);
+  g_mutex_unlock (&upload->lock);
+}
+
+void
+vod_upload_expect_rewrites (VodUpload *upload)
+{
+  g_mutex_lock (&upload->lock);
+  vod_slices_set_keep (upload->slices, TRUE);
+  g_mutex_unlock (&upload->lock);
+}
+
+/* --- streaming thread -----------------------------------------------------*/
+
+static VodFlow
+flow_of (const VodUpload *upload)
+{
+  switch (upload->end) {
+    case VOD_END_FAILED:
+      return VOD_FLOW_FAILED;
+    case VOD_END_STOPPED:
+      return VOD_FLOW_STOPPED;
+    case VOD_END_NONE:
+    case VOD_END_DONE:
+      break;
+  }
+  return upload->interrupted ? VOD_FLOW_INTERRUPTED : VOD_FLOW_OK;
+}
+
+/* Waits for `room`, watching over the workers' requests meanwhile: there is no
+ * thread for that alone, and while nobody waits, nobody misses them. */
+static void
+wait_for_room (VodUpload *upload)
+{
+  vod_upload_ensure_workers (upload);
+  vod_upload_check_overdue (upload);
+  g_cond_wait_until (
+      &upload->room, &upload->lock, g_get_monotonic_time () + TICK);
+}
+
+static GError *
+write_error (VodUpload *upload, VodWriteResult result)
+{
+  VodSlicesStats stats;
+  GError *error;
+
+  vod_slices_get_stats (upload->slices, &stats);
+  switch (result) {
+    case VOD_WRITE_NO_PART:
+      error = vod_error_new (VOD_ERROR_LIMIT,
+          "The media needs more than %d parts: it cannot grow beyond "
+          "%" G_GUINT64_FORMAT
+          " bytes; record in pieces (splitmuxsink), or set "
+          "slice-size and max-size-bytes higher",
+          MAX_PARTS, stats.size);
+      break;
+    case VOD_WRITE_HEAD_TOO_BIG:
+      error = vod_error_new (VOD_ERROR_SEEK,
+          "The muxer reserves %" G_GUINT64_FORMAT " bytes at the beginning to "
+          "rewrite them later, more than half of max-size-bytes "
+          "(%" G_GUINT64_FORMAT "): set max-size-bytes higher, or the muxer's "
+          "reserved-max-duration lower",
+          stats.position, upload->settings.max_size_bytes);
+      break;
+    default:
+      error = vod_error_new (VOD_ERROR_SEEK,
+          "The muxer rewrites byte %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+          ", which was uploaded and is no longer held: set max-size-bytes "
+          "higher, or the muxer's streamable=true, a shorter "
+          "min-cluster-duration or key frame distance, or a shorter "
+          "reserved-max-duration",
+          stats.position, stats.size);
+      break;
+  }
+  vod_error_set_phase (error, VOD_PHASE_PART);
+  return error;
+}
+
+static void
+start_at_first_byte (VodUpload *upload)
+{
+  if (upload->step != VOD_STEP_IDLE)
+    return;
+  upload->step = VOD_STEP_APPLY;
+  upload->started = g_get_monotonic_time ();
+  vod_upload_ensure_workers (upload);
+}
+
+/* One step of a write. With the lock, which it gives up to copy and to wait.
+ * The error is to be reported without the lock. */
+static gsize
+write_step (VodUpload *upload, const guint8 *data, gsize len, GError **error)
+{
+  VodWritePlan plan;
+  VodWriteResult result;
+  gsize taken;
+
+  result = vod_slices_begin_write (upload->slices, len, &plan);
+  if (result == VOD_WRITE_FULL) {
+    gint64 since = g_get_monotonic_time ();
+
+    wait_for_room (upload);
+    upload->blocked_time += g_get_monotonic_time () - since;
+    return 0;
+  }
+  if (result != VOD_WRITE_OK) {
+    *error = write_error (upload, result);
+    return 0;
+  }
+
+  g_mutex_unlock (&upload->lock);
+  vod_slices_copy (&plan, data);
+  g_mutex_lock (&upload->lock);
+  taken = vod_slices_end_write (upload->slices, &plan);
+  upload->received += taken;
+  /* A worker may wait for the slice to be unpinned, or for one to be ready. */
+  if (plan.slice->state != VOD_SLICE_FILLING)
+    g_cond_broadcast (&upload->work);
+  return taken;
+}
+
+/* What the owner should hear about limits that come near, once each. With the
+ * lock. */
+static const gchar *
+limit_warning (VodUpload *upload)
+{
+  if (!upload->warned_parts &&
+      vod_slices_count (upload->slices) >= WARN_PARTS) {
+    upload->warned_parts = TRUE;
+    return "9000 of 10000 parts are used: end this recording soon, or set "
+           "slice-size and max-size-bytes higher next time";
+  }
+  if (!upload->warned_time &&
+      g_get_monotonic_time () - upload->started > WARN_TIME) {
+    upload->warned_time = TRUE;
+    return "This upload has lasted 23 hours, the service allows 24: end it, "
+           "and record in pieces (splitmuxsink)";
+  }
+  return NULL;
+}
+
+VodFlow
+vod_upload_write (
+    VodUpload *upload, const guint8 *data, gsize len, gsize *taken)
+{
+  GError *error = NULL;
+  const gchar *warning = NULL;
+  VodFlow flow;
+
+  *taken = 0;
+  g_mutex_lock (&upload->lock);
+  if (len > 0)
+    start_at_first_byte (upload);
+  while ((flow = flow_of (upload)) == VOD_FLOW_OK && *taken < len && !error)
+    *taken += write_step (upload, data + *taken, len - *taken, &error);
+  if (flow == VOD_FLOW_OK && !error) {
+    if (vod_slices_cut (upload->slices, vod_upload_idle_workers (upload),
+            g_get_monotonic_time ()))
+      g_cond_broadcast (&upload->work);
+    vod_upload_ensure_workers (upload);
+    vod_upload_check_overdue (upload);
+    warning = limit_warning (upload);
+  }
+  g_mutex_unlock (&upload->lock);
+
+  if (warning)
+    upload->events.warning (warning, upload->data);
+  if (error) {
+    vod_upload_fail (upload, error);
+    return VOD_FLOW_FAILED;
+  }
+  return flow;
+}
+
+void
+vod_upload_seek (VodUpload *upload, guint64 position)
+{
+  g_mutex_lock (&upload->lock);
+  vod_slices_seek (upload->slices, position);
+  g_mutex_unlock (&upload->lock);
+}
+
+VodFlow
+vod_upload_finish (VodUpload *upload)
+{
+  VodSlicesStats stats;
+  gboolean first, empty;
+  VodFlow flow;
+
+  g_mutex_lock (&upload->lock);
+  first = !upload->closing;
+  upload->closing = TRUE;
+  vod_slices_get_stats (upload->slices, &stats);
+  empty = stats.size == 0;
+  if (first && !empty) {
+    vod_slices_finish (upload->slices);
+    upload->left_at_finish = stats.size - stats.confirmed;
+    g_cond_broadcast (&upload->work);
+    vod_upload_ensure_workers (upload);
+  }
+  flow = flow_of (upload);
+  g_mutex_unlock (&upload->lock);
+
+  if (first && empty) {
+    GError *error = vod_error_new (VOD_ERROR_PARAMETER,
+        "The stream ended without a single byte: there is nothing to upload");
+
+    vod_error_set_phase (error, VOD_PHASE_APPLY);
+    vod_upload_fail (upload, error);
+    return VOD_FLOW_FAILED;
+  }
+  if (first && flow != VOD_FLOW_FAILED && flow != VOD_FLOW_STOPPED)
+    upload->events.milestone (VOD_UPLOAD_CLOSING, upload->data);
+  return flow;
+}
+
+VodFlow
+vod_upload_wait (VodUpload *upload)
+{
+  VodFlow flow;
+
+  g_mutex_lock (&upload->lock);
+  while (
+      (flow = flow_of (upload)) == VOD_FLOW_OK && upload->end != VOD_END_DONE)
+    wait_for_room (upload);
+  g_mutex_unlock (&upload->lock);
+  return flow;
+}
+
+/* --- any thread -----------------------------------------------------------*/
+
+void
+vod_upload_interrupt (VodUpload *upload, gboolean interrupted)
+{
+  g_mutex_lock (&upload->lock);
+  upload->interrupted = interrupted;
+  g_cond_broadcast (&upload->room);
+  g_mutex_unlock (&upload->lock);
+}
+
+void
+vod_upload_stop (VodUpload *upload)
+{
+  gboolean stopped = FALSE;
+
+  g_mutex_lock (&upload->lock);
+  if (upload->end == VOD_END_NONE) {
+    upload->end = VOD_END_STOPPED;
+    stopped = TRUE;
+    g_cond_broadcast (&upload->work);
+    g_cond_broadcast (&upload->room);
+  }
+  g_mutex_unlock (&upload->lock);
+
+  if (stopped)
+    vod_upload_cancel_requests (upload);
+}
+
+/* A worker that can be expected to end. With the lock. */
+static VodWorker *
+worker_to_wait_for (VodUpload *upload)
+{
+  for (guint i = 0; i < upload->workers->len; i++) {
+    VodWorker *worker = g_ptr_array_index (upload->workers, i);
+
+    if (!worker->left && !worker->in_app)
+      return worker;
+  }
+  return NULL;
+}
+
+/* Takes the threads that have left out of the table. With the lock. */
+static GSList *
+take_left_threads (VodUpload *upload)
+{
+  GSList *threads = NULL;
+
+  for (guint i = upload->workers->len; i-- > 0;) {
+    VodWorker *worker = g_ptr_array_index (upload->workers, i);
+
+    if (worker->left) {
+      threads = g_slist_prepend (threads, worker->thread);
+      g_ptr_array_remove_index_fast (upload->workers, i);
+    }
+  }
+  return threads;
+}
+
+gboolean
+vod_upload_join (VodUpload *upload)
+{
+  gint64 deadline = g_get_monotonic_time () + DELETE_TIME;
+  GSList *threads;
+  gboolean all;
+
+  g_mutex_lock (&upload->lock);
+  while (worker_to_wait_for (upload)) {
+    if (g_cond_wait_until (&upload->room, &upload->lock, deadline))
+      continue;
+    g_mutex_unlock (&upload->lock);
+    vod_upload_cancel_requests (upload);
+    g_mutex_lock (&upload->lock);
+    deadline = g_get_monotonic_time () + DELETE_TIME;
+  }
+  threads = take_left_threads (upload);
+  all = upload->workers->len == 0;
+  g_mutex_unlock (&upload->lock);
+
+  for (GSList *l = threads; l; l = l->next)
+    g_thread_join (l->data);
+  g_slist_free (threads);
+  return all;
+}
+
+static const gchar *
+state_name (const VodUpload *upload)
+{
+  switch (upload->end) {
+    case VOD_END_DONE:
+      return "done";
+    case VOD_END_FAILED:
+      return "failed";
+    case VOD_END_STOPPED:
+      return "idle";
+    case VOD_END_NONE:
+      break;
+  }
+  if (upload->waiting_for_signature)
+    return "waiting-for-signature";
+  if (upload->failing_since != 0)
+    return "retrying";
+  switch (upload->step) {
+    case VOD_STEP_IDLE:
+      return "idle";
+    case VOD_STEP_APPLY:
+    case VOD_STEP_INITIATE:
+      return "applying";
+    case VOD_STEP_PARTS:
+      return "uploading";
+    case VOD_STEP_COMPLETE:
+    case VOD_STEP_LOOK:
+      return "completing";
+    case VOD_STEP_COMMIT:
+    case VOD_STEP_END:
+      break;
+  }
+  return "committing";
+}
+
+void
+vod_upload_get_stats (VodUpload *upload, VodUploadStats *stats)
+{
+  VodSlicesStats slices;
+
+  g_mutex_lock (&upload->lock);
+  vod_slices_get_stats (upload->slices, &slices);
+  *stats = (VodUploadStats){
+      .bytes_received = upload->received,
+      .bytes_uploaded = slices.confirmed,
+      .bytes_sent = atomic_load (&upload->bytes_sent),
+      .bytes_buffered = slices.buffered,
+      .position = slices.position,
+      .size = slices.size,
+      .parts_uploaded = slices.parts_confirmed,
+      .parts_rewritten = slices.parts_rewritten,
+      .retries = upload->retries,
+      .upload_rate = vod_rate_get (&upload->rate, g_get_monotonic_time ()),
+      .blocked_time = upload->blocked_time,
+      .memory = slices.memory,
+      .state = state_name (upload),
+  };
+  g_mutex_unlock (&upload->lock);
+}

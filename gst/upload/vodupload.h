@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vodupload: one upload, from the first byte to the file id.
+ *
+ * The owner (one streaming thread) writes bytes and waits; workers, started on
+ * demand, do everything that touches the network. The first write starts it:
+ * signature, Apply, Initiate; then parts while media comes in; after
+ * vod_upload_finish() what is left, Complete and Commit.
+ *
+ *   streaming thread   vod_upload_write, _seek, _finish, _wait
+ *   any thread         _interrupt, _stop, _join, the setters and getters
+ *   worker threads     call the VodUploadEvents
+ *
+ * The upload is reference counted. A worker holds a reference; it never holds
+ * the owner, which must see to it that the events' data outlives the upload
+ * (vod_upload_new() takes a destroy function).
+ */
+#pragma once
+
+#include "../cloud/vodapi.h"
+#include "../cloud/voderror.h"
+
+G_BEGIN_DECLS
+
+typedef struct _VodUpload VodUpload;
+
+/* What is latched when the upload starts. Copied by vod_upload_new(). */
+typedef struct {
+  gchar *endpoint;         /* checked base URI */
+  gchar *storage_endpoint; /* checked base URI, or NULL: the bucket's host */
+  gboolean forward;
+  gchar *name;               /* media name, checked */
+  gchar *type;               /* media type, checked */
+  guint64 expected_size;     /* 0: not known */
+  gchar *signature_url;      /* checked, or NULL */
+  gchar **signature_headers; /* name, value, …, or NULL */
+  guint64 slice_size;
+  guint64 max_size_bytes; /* >= 4 * slice_size */
+  guint parallel_uploads;
+  gboolean content_md5;
+  gchar *user_agent;
+  gchar *proxy;
+  gchar *tls_ca_file;
+  guint timeout; /* s */
+} VodUploadSettings;
+
+void vod_upload_settings_clear (VodUploadSettings *settings);
+
+typedef struct {
+  guint64 loaded;    /* bytes the service has */
+  guint64 total;     /* 0: not known yet */
+  gdouble percent;   /* -1: not known */
+  guint64 speed;     /* bytes/s on the wire over the last seconds */
+  gdouble left_done; /* after finish: share of what was left then, 0…1; else
+                      * -1 */
+} VodUploadProgress;
+
+typedef struct {
+  const gchar *file_id;
+  const gchar *video_url;
+  const gchar *verify_content; /* may be NULL */
+  guint64 size;
+  guint parts;
+} VodUploadResult;
+
+/* Milestones, in order; begun ones end by the next one or by `failed`. */
+typedef enum {
+  VOD_UPLOAD_OPENING, /* asks for a signature, applies, initiates */
+  VOD_UPLOAD_OPENED,
+  VOD_UPLOAD_CLOSING, /* the stream has ended */
+  VOD_UPLOAD_CLOSED,  /* committed; comes just before `finished` */
+} VodUploadMilestone;
+
+/* Called without any lock, from a worker; `failed`, `milestone` and `warning`
+ * from the streaming thread too. Any may be called while vod_upload_stop()
+ * runs, none after vod_upload_join() returned TRUE. */
+typedef struct {
+  /* Is there anybody to ask? Then: a new string, or NULL for "later". May
+   * block. */
+  gboolean (*can_ask) (gpointer data);
+  gchar *(*ask) (gpointer data);
+  void (*progress) (const VodUploadProgress *progress, gpointer data);
+  void (*retry) (VodPhase phase, guint attempt, guint delay_ms,
+      const gchar *message, gpointer data);
+  void (*milestone) (VodUploadMilestone milestone, gpointer data);
+  void (*warning) (const gchar *message, gpointer data);
+  /* Exactly one of these two at the end, unless the upload is stopped. */
+  void (*finished) (const VodUploadResult *result, gpointer data);
+  void (*failed) (GError *error, gpointer data);
+} VodUploadEvents;
+
+VodUpload *vod_upload_new (const VodUploadSettings *settings,
+    const VodUploadEvents *events, gpointer data, GDestroyNotify destroy);
+VodUpload *vod_upload_ref (VodUpload *upload);
+void vod_upload_unref (VodUpload *upload);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VodUpload, vod_upload_unref)
+
+/* --- settings that may change at any time ---------------------------------*/
+
+void vod_upload_set_retry_duration (VodUpload *upload, gint seconds);
+void vod_upload_set_progress_interval (VodUpload *upload, guint ms);
+
+/* The `signature` property; wakes an upload that waits for one. */
+void vod_upload_set_signature (VodUpload *upload, const gchar *signature);
+
+/* Upstream may rewrite: keep confirmed slices while there is room. */
+void vod_upload_expect_rewrites (VodUpload *upload);
+
+/* --- streaming thread -----------------------------------------------------*/
+
+typedef enum {
+  VOD_FLOW_OK,
+  VOD_FLOW_INTERRUPTED, /* vod_upload_interrupt (TRUE): come again */
+  VOD_FLOW_FAILED,      /* `failed` was called */
+  VOD_FLOW_STOPPED,     /* vod_upload_stop() was called */
+} VodFlow;
+
+/* Where the next byte goes. An impossible place fails the next write. */
+void vod_upload_seek (VodUpload *upload, guint64 position);
+
+/* Takes @len bytes; waits while memory is full. *@taken is how many were taken
+ * in any case. */
+VodFlow vod_upload_write (
+    VodUpload *upload, const guint8 *data, gsize len, gsize *taken);
+
+/* End of stream. An empty stream fails. */
+VodFlow vod_upload_finish (VodUpload *upload);
+
+/* After finish: waits until the media is committed. */
+VodFlow vod_upload_wait (VodUpload *upload);
+
+/* --- any thread -----------------------------------------------------------*/
+
+/* Sticky: while TRUE, write and wait return VOD_FLOW_INTERRUPTED instead of
+ * waiting. Requests go on. */
+void vod_upload_interrupt (VodUpload *upload, gboolean interrupted);
+
+/* Ends the upload if it has not ended: cancels its requests; parts at the
+ * service are deleted by a worker in the background (one DELETE). Returns at
+ * once. */
+void vod_upload_stop (VodUpload *upload);
+
+/* After stop, finish or failure: waits for the workers to end, at most 2 s for
+ * a DELETE, which is then cancelled. One that is inside the application's
+ * `ask` is left to end by itself; then FALSE. */
+gboolean vod_upload_join (VodUpload *upload);
+
+typedef struct {
+  guint64 bytes_received;
+  guint64 bytes_uploaded;
+  guint64 bytes_sent;
+  guint64 bytes_buffered;
+  guint64 position; /* of the next byte */
+  guint64 size;     /* of the stream so far */
+  guint parts_uploaded;
+  guint parts_rewritten;
+  guint retries;
+  guint64 upload_rate; /* bytes/s */
+  gint64 blocked_time; /* µs */
+  guint64 memory;      /* bytes that count against max_size_bytes */
+  const gchar *state;  /* static: see interface.md, `stats` */
+} VodUploadStats;
+
+void vod_upload_get_stats (VodUpload *upload, VodUploadStats *stats);
+
+G_END_DECLS

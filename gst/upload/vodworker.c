@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The workers' side of an upload: how many there are, which job is next, and
+ * the thread that does it. See vodupload-private.h for the lock; functions here are
+ * called with it unless they say otherwise.
+ */
+#include "vodjob.h"
+#include "vodupload-private.h"
+
+#define OVERDUE_CHECK G_USEC_PER_SEC
+
+/* --- how many workers -----------------------------------------------------*/
+
+static void
+count_workers (const VodUpload *upload, guint *running, guint *busy)
+{
+  *running = *busy = 0;
+  for (guint i = 0; i < upload->workers->len; i++) {
+    const VodWorker *worker = g_ptr_array_index (upload->workers, i);
+
+    if (!worker->left)
+      (*running)++;
+    if (worker->busy)
+      (*busy)++;
+  }
+}
+
+guint
+vod_upload_idle_workers (VodUpload *upload)
+{
+  guint running, busy;
+
+  /* While nothing gets through, small slices would only use up numbers. */
+  if (upload->step != VOD_STEP_PARTS || upload->failing_since != 0 ||
+      upload->renew_wanted)
+    return 0;
+  count_workers (upload, &running, &busy);
+  return upload->settings.parallel_uploads - busy;
+}
+
+static gpointer worker_main (gpointer data);
+
+static gboolean
+start_worker (VodUpload *upload)
+{
+  VodWorker *worker = g_new0 (VodWorker, 1);
+  g_autoptr (GError) error = NULL;
+
+  worker->upload = vod_upload_ref (upload);
+  worker->thread = g_thread_try_new ("vod-upload", worker_main, worker, &error);
+  if (worker->thread == NULL) {
+    g_warning ("Could not start a thread: %s", error->message);
+    vod_upload_unref (upload);
+    g_free (worker);
+    return FALSE;
+  }
+  g_ptr_array_add (upload->workers, worker);
+  return TRUE;
+}
+
+void
+vod_upload_ensure_workers (VodUpload *upload)
+{
+  guint running, busy, wanted = 1;
+
+  if (upload->step == VOD_STEP_IDLE || upload->end != VOD_END_NONE ||
+      upload->ending)
+    return;
+  if (upload->step == VOD_STEP_PARTS)
+    wanted =
+        MAX (1, vod_slices_sendable (upload->slices, g_get_monotonic_time ()));
+  count_workers (upload, &running, &busy);
+  while (running < upload->settings.parallel_uploads &&
+      running - busy < wanted && start_worker (upload))
+    running++;
+}
+
+void
+vod_upload_check_overdue (VodUpload *upload)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (now - upload->last_check < OVERDUE_CHECK)
+    return;
+  upload->last_check = now;
+  for (guint i = 0; i < upload->workers->len; i++) {
+    VodWorker *worker = g_ptr_array_index (upload->workers, i);
+
+    if (worker->cancellable && worker->http && !worker->overdue &&
+        vod_http_overdue (worker->http)) {
+      worker->overdue = TRUE;
+      g_cancellable_cancel (worker->cancellable);
+    }
+  }
+}
+
+void
+vod_upload_cancel_requests (VodUpload *upload)
+{
+  g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (g_object_unref);
+
+  g_mutex_lock (&upload->lock);
+  for (guint i = 0; i < upload->workers->len; i++) {
+    VodWorker *worker = g_ptr_array_index (upload->workers, i);
+
+    if (worker->cancellable)
+      g_ptr_array_add (all, g_object_ref (worker->cancellable));
+  }
+  g_mutex_unlock (&upload->lock);
+  for (guint i = 0; i < all->len; i++)
+    g_cancellable_cancel (g_ptr_array_index (all, i));
+}
+
+/* --- which job ------------------------------------------------------------*/
+
+static gboolean
+try_ready (const VodTry *try, gint64 now, gint64 *wake)
+{
+  if (try->busy)
+    return FALSE;
+  if (now < try->not_before) {
+    *wake = MIN (*wake, try->not_before);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* Do the credentials have to be renewed first? NONE: no; they are good. */
+static VodJobKind
+choose_renewal (VodUpload *upload, gint64 now, gint64 *wake, gboolean *usable)
+{
+  *usable = !upload->renew_wanted && now < upload->expires_at;
+  if (!upload->renew_wanted && now < upload->renew_at) {
+    *wake = MIN (*wake, upload->renew_at);
+    return VOD_JOB_NONE;
+  }
+  return try_ready (&upload->renew_try, now, wake) ? VOD_JOB_RENEW
+                                                   : VOD_JOB_NONE;
+}
+
+static VodJobKind
+choose_step (VodUpload *upload, gint64 now, gint64 *wake)
+{
+  if (!try_ready (&upload->step_try, now, wake))
+    return VOD_JOB_NONE;
+  switch (upload->step) {
+    case VOD_STEP_APPLY:
+      return VOD_JOB_APPLY;
+    case VOD_STEP_INITIATE:
+      return VOD_JOB_INITIATE;
+    case VOD_STEP_COMPLETE:
+      return VOD_JOB_COMPLETE;
+    case VOD_STEP_LOOK:
+      return VOD_JOB_LOOK;
+    case VOD_STEP_COMMIT:
+      return VOD_JOB_COMMIT;
+    case VOD_STEP_IDLE:
+    case VOD_STEP_PARTS:
+    case VOD_STEP_END:
+      break;
+  }
+  return VOD_JOB_NONE;
+}
+
+static VodJobKind
+choose_job (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
+{
+  gboolean usable = TRUE;
+  VodJobKind kind;
+
+  *wake = G_MAXINT64;
+  if (upload->end != VOD_END_NONE) {
+    if (upload->end == VOD_END_DONE || !upload->parts_to_delete)
+      return VOD_JOB_EXIT;
+    upload->parts_to_delete = FALSE;
+    return VOD_JOB_ABORT;
+  }
+  if (upload->ending)
+    return VOD_JOB_NONE;
+
+  if (upload->step >= VOD_STEP_INITIATE && upload->step <= VOD_STEP_LOOK) {
+    kind = choose_renewal (upload, now, wake, &usable);
+    if (kind != VOD_JOB_NONE)
+      return kind;
+    if (!usable)
+      return VOD_JOB_NONE;
+  }
+  if (upload->step == VOD_STEP_PARTS) {
+    gint64 slice_wake;
+
+    if (vod_slices_complete (upload->slices)) {
+      upload->step = VOD_STEP_COMPLETE;
+    } else {
+      *slice = vod_slices_next (upload->slices, now, &slice_wake);
+      *wake = MIN (*wake, slice_wake);
+      return *slice ? VOD_JOB_PART : VOD_JOB_NONE;
+    }
+  }
+  return choose_step (upload, now, wake);
+}
+
+VodTry *
+vod_upload_try_of (VodUpload *upload, VodJobKind kind)
+{
+  switch (kind) {
+    case VOD_JOB_PART:
+    case VOD_JOB_ABORT:
+    case VOD_JOB_NONE:
+    case VOD_JOB_EXIT:
+      return NULL;
+    case VOD_JOB_RENEW:
+      return &upload->renew_try;
+    default:
+      return &upload->step_try;
+  }
+}
+
+/* Copies out of the state what the job needs. */
+static void
+prepare_job (VodUpload *upload, VodJob *job)
+{
+  VodTry *try = vod_upload_try_of (upload, job->kind);
+  VodSlicesStats stats;
+
+  job->begun = g_get_monotonic_time ();
+  if (upload->applied)
+    job->applied = vod_api_applied_ref (upload->applied);
+  job->upload_id = g_strdup (upload->upload_id);
+  if (try)
+    try->busy = TRUE;
+
+  if (job->kind == VOD_JOB_COMPLETE) {
+    job->n_etags = vod_slices_count (upload->slices);
+    job->etags = g_new0 (gchar *, job->n_etags + 1);
+    for (guint i = 0; i < job->n_etags; i++)
+      job->etags[i] = g_strdup (vod_slices_get (upload->slices, i)->etag);
+  }
+  if (job->kind == VOD_JOB_COMPLETE || job->kind == VOD_JOB_LOOK) {
+    vod_slices_get_stats (upload->slices, &stats);
+    job->size = stats.size;
+    job->crc64 = vod_slices_crc64 (upload->slices);
+  }
+}
+
+/* Waits for a job. FALSE: there will be none any more. */
+static gboolean
+next_job (VodUpload *upload, VodJob *job)
+{
+  for (;;) {
+    gint64 wake;
+
+    job->kind =
+        choose_job (upload, g_get_monotonic_time (), &wake, &job->slice);
+    if (job->kind == VOD_JOB_EXIT)
+      return FALSE;
+    if (job->kind != VOD_JOB_NONE) {
+      prepare_job (upload, job);
+      return TRUE;
+    }
+    if (wake == G_MAXINT64)
+      g_cond_wait (&upload->work, &upload->lock);
+    else
+      g_cond_wait_until (&upload->work, &upload->lock, wake);
+  }
+}
+
+/* --- the thread -----------------------------------------------------------*/
+
+/* Without the lock. */
+static GError *
+do_job (VodWorker *worker, VodJob *job)
+{
+  VodUpload *upload = worker->upload;
+  GError *error = NULL;
+
+  if (job->kind == VOD_JOB_APPLY && upload->step_try.failures == 0)
+    upload->events.milestone (VOD_UPLOAD_OPENING, upload->data);
+
+  if (job->kind == VOD_JOB_APPLY || job->kind == VOD_JOB_RENEW ||
+      job->kind == VOD_JOB_COMMIT) {
+    job->signature = vod_upload_obtain_signature (worker, &error);
+    if (job->signature == NULL)
+      return error;
+  }
+  error = vod_job_perform (job, &upload->settings, worker->http,
+      vod_upload_note_sent, upload, worker->cancellable);
+  return error;
+}
+
+static void
+work (VodWorker *worker)
+{
+  VodUpload *upload = worker->upload;
+  VodJob job = {0};
+
+  while (next_job (upload, &job)) {
+    VodTry *try = vod_upload_try_of (upload, job.kind);
+    GError *error;
+
+    worker->busy = TRUE;
+    worker->overdue = FALSE;
+    worker->cancellable = g_cancellable_new ();
+    g_mutex_unlock (&upload->lock);
+    error = do_job (worker, &job);
+    g_mutex_lock (&upload->lock);
+    worker->busy = FALSE;
+    g_clear_object (&worker->cancellable);
+
+    if (error) {
+      vod_upload_settle_failure (worker, &job, error);
+    } else {
+      if (try)
+        try->busy = FALSE;
+      vod_upload_settle_success (upload, &job);
+    }
+
+    g_mutex_unlock (&upload->lock);
+    vod_upload_tell_progress (upload, FALSE);
+    vod_job_clear (&job);
+    g_mutex_lock (&upload->lock);
+  }
+}
+
+static gpointer
+worker_main (gpointer data)
+{
+  VodWorker *worker = data;
+  VodUpload *upload = worker->upload;
+  VodHttpSettings settings = {
+      .user_agent = upload->settings.user_agent,
+      .proxy = upload->settings.proxy,
+      .tls_ca_file = upload->settings.tls_ca_file,
+      .timeout = upload->settings.timeout,
+  };
+  GError *error = NULL;
+  VodHttp *http = vod_http_new (&settings, &error);
+
+  if (http) {
+    g_mutex_lock (&upload->lock);
+    worker->http = http;
+    work (worker);
+    worker->http = NULL;
+    g_mutex_unlock (&upload->lock);
+    vod_http_free (http);
+  } else {
+    vod_error_set_phase (error, VOD_PHASE_APPLY);
+    vod_upload_fail (upload, error);
+  }
+
+  /* From here on `worker` belongs to who joins. */
+  g_mutex_lock (&upload->lock);
+  worker->left = TRUE;
+  g_cond_broadcast (&upload->room);
+  g_mutex_unlock (&upload->lock);
+  vod_upload_unref (upload);
+  return NULL;
+}
