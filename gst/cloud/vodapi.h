@@ -20,6 +20,8 @@ typedef struct {
 
 /* What Apply answered, checked: every string is present, bounded, printable
  * and of the shape its use needs (host parts, no "..", no control character).
+ * If the credentials' end is not after their start, as in the only sample there
+ * is, their life is not known, and 30 minutes are assumed.
  * Immutable and reference counted: g_atomic_rc_box. */
 typedef struct {
   gchar *session_key;

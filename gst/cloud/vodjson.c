@@ -21,6 +21,9 @@ is_shallow (const gchar *text, gsize len)
 
   for (gsize i = 0; i < len; i++) {
     if (in_string) {
+      /* json-glib would end the string there. */
+      if (len - i >= 6 && memcmp (text + i, "\\u0000", 6) == 0)
+        return FALSE;
       if (text[i] == '\\')
         i++;
       else if (text[i] == '"')

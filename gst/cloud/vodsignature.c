@@ -5,7 +5,10 @@
  */
 #include "vodsignature.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "voderror.h"
 #include "vodjson.h"
@@ -155,20 +158,41 @@ parse_from (const gchar *source, const gchar *text, gsize len, GError **error)
   return signature;
 }
 
-static gchar *
-from_file (const gchar *url, GCancellable *cancellable, GError **error)
+/* Not by GFile, which may ask the session bus what a file is. Does not wait for
+ * the writer of a named pipe. Returns the length, or -1 with errno. */
+static gssize
+read_file (const gchar *url, gchar *buffer, gsize size)
 {
-  g_autoptr (GFile) file = g_file_new_for_uri (url);
-  g_autoptr (GError) cause = NULL;
-  g_autoptr (GFileInputStream) stream = g_file_read (file, cancellable, &cause);
-  g_autofree gchar *text = g_malloc (ANSWER_MAX + 1);
-  gsize len = 0;
+  g_autofree gchar *name = g_filename_from_uri (url, NULL, NULL);
+  gint fd = name ? open (name, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+  gssize len = 0, n;
 
-  if (!stream ||
-      !g_input_stream_read_all (G_INPUT_STREAM (stream), text, ANSWER_MAX + 1,
-          &len, cancellable, &cause)) {
-    vod_error_set (
-        error, VOD_ERROR_SIGNATURE, "signature-url: %s", cause->message);
+  if (fd < 0)
+    return -1;
+  do {
+    n = read (fd, buffer + len, size - (gsize)len);
+    len += MAX (n, 0);
+  } while ((n > 0 && (gsize)len < size) || (n < 0 && errno == EINTR));
+  if (n < 0) {
+    gint saved = errno;
+
+    close (fd);
+    errno = saved;
+    return -1;
+  }
+  close (fd);
+  return len;
+}
+
+static gchar *
+from_file (const gchar *url, GError **error)
+{
+  g_autofree gchar *text = g_malloc (ANSWER_MAX + 1);
+  gssize len = read_file (url, text, ANSWER_MAX + 1);
+
+  if (len < 0) {
+    vod_error_set (error, VOD_ERROR_SIGNATURE,
+        "signature-url: the file cannot be read: %s", g_strerror (errno));
     return NULL;
   }
   if (len > ANSWER_MAX) {
@@ -176,7 +200,7 @@ from_file (const gchar *url, GCancellable *cancellable, GError **error)
         "signature-url: the file is too long to be a signature");
     return NULL;
   }
-  return parse_from ("signature-url", text, len, error);
+  return parse_from ("signature-url", text, (gsize)len, error);
 }
 
 static gchar *
@@ -213,7 +237,7 @@ from_url (const VodSignatureSource *source, VodHttp *http,
     GCancellable *cancellable, GError **error)
 {
   if (g_ascii_strncasecmp (source->url, "file:", 5) == 0)
-    return from_file (source->url, cancellable, error);
+    return from_file (source->url, error);
   return from_server (source, http, cancellable, error);
 }
 

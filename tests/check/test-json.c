@@ -52,8 +52,9 @@ test_no_json (void)
 {
   static const gchar *const table[] = {"", "secret", "[]", "\"x\"", "7", "null",
       "{", "}", "{\"a\":}", "{\"a\":1", "{\"secret\" 1}", "{'a':1}", "{}{}",
-      "{} x", "<html>secret</html>", "{\"a\":\"\377\"}", "/* \" */ {\"a\":1}",
-      "{\"a\":1} // x", "{\"a\":\""};
+      "{} x", "<html>secret</html>", "{\"a\":\"\377\"}",
+      "{\"a\":\"b\\u0000c\"}", "/* \" */ {\"a\":1}", "{\"a\":1} // x",
+      "{\"a\":\""};
 
   for (guint i = 0; i < G_N_ELEMENTS (table); i++)
     expect_refused (table[i], strlen (table[i]));
@@ -95,8 +96,8 @@ static void
 test_brackets_in_strings_are_no_nesting (void)
 {
   g_autofree gchar *brackets = g_strnfill (1000, '[');
-  g_autofree gchar *text =
-      g_strdup_printf ("{\"a\\\"[[\\\\\":\"%s\"}", brackets);
+  g_autofree gchar *text = g_strdup_printf (
+      "{\"a\\\"[[\\\\\":\"%s\",\"b\":\"\\\\u0000\"}", brackets);
   g_autoptr (JsonObject) root =
       vod_json_parse (text, strlen (text), "it", NULL);
 
