@@ -126,11 +126,18 @@ gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal)
       details->error_code ? details->error_code : "",
       details->request_id ? details->request_id : "unknown");
 
+  GQuark domain = GST_RESOURCE_ERROR;
+  gint code = resource_error (error, details);
+
+  if (error->code == VOD_ERROR_MEDIA_TYPE) {
+    domain = GST_CORE_ERROR;
+    code = GST_CORE_ERROR_NEGOTIATION;
+  }
   post_element (element, gst_structure_copy (structure));
   gst_element_message_full_with_details (element,
-      fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING, GST_RESOURCE_ERROR,
-      resource_error (error, details), g_strdup (error->message), debug,
-      __FILE__, G_STRFUNC, __LINE__, structure);
+      fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING, domain, code,
+      g_strdup (error->message), debug, __FILE__, G_STRFUNC, __LINE__,
+      structure);
 }
 
 void

@@ -606,7 +606,7 @@ gst_vod_settings_latch (const GstVodSettings *settings,
   upload->type = choose_type (settings, facts);
   if (upload->type == NULL) {
     vod_upload_settings_clear (upload);
-    vod_error_set (error, VOD_ERROR_PARAMETER,
+    vod_error_set (error, VOD_ERROR_MEDIA_TYPE,
         "The type of the media is not known from its caps: set media-type "
         "(e.g. mp4), or location with an extension");
     return FALSE;

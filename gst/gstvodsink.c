@@ -57,12 +57,15 @@ enum {
 
 static guint signals[N_SIGNALS];
 
-/* Which PROGRESS has been begun and not ended. */
+/* What PROGRESS messages are about. One may begin before the other has ended: a
+ * short stream ends before its upload is open. */
 typedef enum {
-  STEP_NONE,
   STEP_OPEN,
   STEP_CLOSE,
+  N_STEPS,
 } Step;
+
+static const gchar *const step_codes[N_STEPS] = {"open", "close"};
 
 struct _GstVodSink {
   GstBaseSink parent;
@@ -70,14 +73,14 @@ struct _GstVodSink {
   GMutex lock;
   GstVodSettings settings;
 
-  VodUpload *upload; /* the current one, or NULL */
-  guint serial;      /* of the current one */
-  GSList *retired;   /* of VodUpload that may still have threads */
-  gboolean failed;   /* the current upload has failed, and it was said */
-  gboolean discard;  /* … and fatal-errors was FALSE */
-  gboolean finished; /* it was committed */
-  Step step;
-  gchar *name; /* of the current media */
+  VodUpload *upload;       /* the current one, or NULL */
+  guint serial;            /* of the current one */
+  GSList *retired;         /* of VodUpload that may still have threads */
+  gboolean failed;         /* the current upload has failed, and it was said */
+  gboolean discard;        /* … and fatal-errors was FALSE */
+  gboolean finished;       /* it was committed */
+  gboolean begun[N_STEPS]; /* PROGRESS was begun and has not ended */
+  gchar *name;             /* of the current media */
   gchar *latched_location;
 
   gboolean flushing;   /* between unlock and unlock_stop */
@@ -186,29 +189,35 @@ on_ask (gpointer data)
   return signature;
 }
 
-/* Posts that the step begun last has come to @type. */
+/* Posts that @step has come to @type, if it was begun. */
 static void
-end_step (GstVodSink *self, GstProgressType type, const gchar *text)
+end_step (GstVodSink *self, Step step, GstProgressType type, const gchar *text)
 {
-  Step step;
+  gboolean begun;
 
   g_mutex_lock (&self->lock);
-  step = self->step;
-  self->step = STEP_NONE;
+  begun = self->begun[step];
+  self->begun[step] = FALSE;
   g_mutex_unlock (&self->lock);
-  if (step != STEP_NONE)
-    gst_vod_post_step (
-        GST_ELEMENT (self), type, step == STEP_OPEN ? "open" : "close", text);
+  if (begun)
+    gst_vod_post_step (GST_ELEMENT (self), type, step_codes[step], text);
+}
+
+static void
+end_steps (GstVodSink *self, GstProgressType type, const gchar *text)
+{
+  end_step (self, STEP_OPEN, type, text);
+  end_step (self, STEP_CLOSE, type, text);
 }
 
 static void
 begin_step (GstVodSink *self, Step step, const gchar *text)
 {
   g_mutex_lock (&self->lock);
-  self->step = step;
+  self->begun[step] = TRUE;
   g_mutex_unlock (&self->lock);
-  gst_vod_post_step (GST_ELEMENT (self), GST_PROGRESS_TYPE_START,
-      step == STEP_OPEN ? "open" : "close", text);
+  gst_vod_post_step (
+      GST_ELEMENT (self), GST_PROGRESS_TYPE_START, step_codes[step], text);
 }
 
 static void
@@ -221,7 +230,7 @@ on_progress (const VodUploadProgress *progress, gpointer data)
   if (self == NULL)
     return;
   g_mutex_lock (&self->lock);
-  closing = self->step == STEP_CLOSE;
+  closing = self->begun[STEP_CLOSE];
   g_mutex_unlock (&self->lock);
 
   GST_DEBUG_OBJECT (self,
@@ -265,7 +274,7 @@ on_milestone (VodUploadMilestone milestone, gpointer data)
       break;
     case VOD_UPLOAD_OPENED:
       GST_INFO_OBJECT (self, "upload is open");
-      end_step (self, GST_PROGRESS_TYPE_COMPLETE, "Upload is open");
+      end_step (self, STEP_OPEN, GST_PROGRESS_TYPE_COMPLETE, "Upload is open");
       break;
     case VOD_UPLOAD_CLOSING:
       GST_INFO_OBJECT (self, "end of stream, uploading what is left");
@@ -273,7 +282,8 @@ on_milestone (VodUploadMilestone milestone, gpointer data)
       break;
     case VOD_UPLOAD_CLOSED:
       GST_INFO_OBJECT (self, "media is committed");
-      end_step (self, GST_PROGRESS_TYPE_COMPLETE, "Media is committed");
+      end_step (
+          self, STEP_CLOSE, GST_PROGRESS_TYPE_COMPLETE, "Media is committed");
       break;
   }
   gst_object_unref (self);
@@ -334,7 +344,7 @@ report_failure (GstVodSink *self, GError *error)
 
   GST_ERROR_OBJECT (self, "upload failed: %s", error->message);
   gst_vod_post_failure (GST_ELEMENT (self), error, fatal);
-  end_step (self, GST_PROGRESS_TYPE_ERROR, error->message);
+  end_steps (self, GST_PROGRESS_TYPE_ERROR, error->message);
 }
 
 static void
@@ -463,7 +473,7 @@ retire_upload (GstVodSink *self)
     return;
 
   vod_upload_stop (upload);
-  end_step (self, GST_PROGRESS_TYPE_CANCELED, "Upload was stopped");
+  end_steps (self, GST_PROGRESS_TYPE_CANCELED, "Upload was stopped");
 
   g_mutex_lock (&self->lock);
   self->retired = g_slist_prepend (self->retired, upload);

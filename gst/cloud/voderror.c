@@ -124,6 +124,7 @@ vod_error_number (const GError *error)
     case VOD_ERROR_SIGNATURE:
     case VOD_ERROR_SEEK:
     case VOD_ERROR_LIMIT:
+    case VOD_ERROR_MEDIA_TYPE:
       break;
   }
   return -1;

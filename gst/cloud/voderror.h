@@ -53,6 +53,8 @@ typedef enum {
   VOD_ERROR_SEEK,
   /* A limit of the service or of the settings (part numbers, memory). */
   VOD_ERROR_LIMIT,
+  /* Nothing tells of what type the media is. */
+  VOD_ERROR_MEDIA_TYPE,
 } VodErrorCode;
 
 /* What is known beyond the message. Strings may be NULL. */

@@ -84,8 +84,11 @@ vod_retry_classify (GError *error, guint failures)
   switch ((VodErrorCode)error->code) {
     case VOD_ERROR_NETWORK:
     case VOD_ERROR_PROTOCOL:
-    case VOD_ERROR_INTEGRITY:
       return VOD_RETRY_AGAIN;
+    case VOD_ERROR_INTEGRITY:
+      /* A part can go again; a completed object's parts are gone. */
+      return details->phase == VOD_PHASE_COMPLETE ? VOD_RETRY_FINAL
+                                                  : VOD_RETRY_AGAIN;
     case VOD_ERROR_HTTP:
       return classify_status (details->http_status);
     case VOD_ERROR_SERVICE:
@@ -98,6 +101,7 @@ vod_retry_classify (GError *error, guint failures)
     case VOD_ERROR_SIGNATURE:
     case VOD_ERROR_SEEK:
     case VOD_ERROR_LIMIT:
+    case VOD_ERROR_MEDIA_TYPE:
       break;
   }
   return VOD_RETRY_FINAL;

@@ -18,7 +18,7 @@ typedef enum {
                           * there (Complete), else final */
 } VodRetry;
 
-/* What to do about @error after @failures failures of the same request in a
+/* What to do about @error, whose phase is set, after @failures failures of the same request in a
  * row (1 at the first). Codes of the VOD API that are not known are tried four
  * times, as the mini-program SDK does (protocol.md 1.7). */
 VodRetry vod_retry_classify (GError *error, guint failures);

@@ -411,16 +411,22 @@ vod_slices_end_write (VodSlices *self, const VodWritePlan *plan)
 }
 
 gboolean
+vod_slices_worth_cutting (const VodSlices *self)
+{
+  const VodSlice *slice = last_slice (self);
+
+  return slice && slice->state == VOD_SLICE_FILLING &&
+      slice->size >= vod_slices_floor (&self->config, slice->number);
+}
+
+gboolean
 vod_slices_cut (VodSlices *self, guint idle_workers, gint64 now)
 {
-  VodSlice *slice = last_slice (self);
-
-  if (slice == NULL || slice->state != VOD_SLICE_FILLING ||
-      slice->size < vod_slices_floor (&self->config, slice->number) ||
-      idle_workers == 0 || idle_workers <= vod_slices_sendable (self, now))
+  if (!vod_slices_worth_cutting (self) || idle_workers == 0 ||
+      idle_workers <= vod_slices_sendable (self, now))
     return FALSE;
 
-  slice->state = VOD_SLICE_READY;
+  last_slice (self)->state = VOD_SLICE_READY;
   return TRUE;
 }
 

@@ -127,6 +127,9 @@ void vod_slices_copy (const VodWritePlan *plan, const guint8 *data);
 /* Returns how many of the caller's bytes have been taken. */
 gsize vod_slices_end_write (VodSlices *slices, const VodWritePlan *plan);
 
+/* Does the filling slice hold enough for vod_slices_cut()? Cheap. */
+gboolean vod_slices_worth_cutting (const VodSlices *slices);
+
 /* Cuts the filling slice if it is worth sending and one of @idle_workers would
  * have nothing else to do. TRUE if it did. */
 gboolean vod_slices_cut (VodSlices *slices, guint idle_workers, gint64 now);

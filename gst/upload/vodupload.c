@@ -219,6 +219,14 @@ start_at_first_byte (VodUpload *upload)
   vod_upload_ensure_workers (upload);
 }
 
+/* There may be something to do. With the lock. */
+static void
+wake_workers (VodUpload *upload)
+{
+  g_cond_broadcast (&upload->work);
+  vod_upload_ensure_workers (upload);
+}
+
 /* One step of a write. With the lock, which it gives up to copy and to wait.
  * The error is to be reported without the lock. */
 static gsize
@@ -248,7 +256,7 @@ write_step (VodUpload *upload, const guint8 *data, gsize len, GError **error)
   upload->received += taken;
   /* A worker may wait for the slice to be unpinned, or for one to be ready. */
   if (plan.slice->state != VOD_SLICE_FILLING)
-    g_cond_broadcast (&upload->work);
+    wake_workers (upload);
   return taken;
 }
 
@@ -287,10 +295,10 @@ vod_upload_write (
   while ((flow = flow_of (upload)) == VOD_FLOW_OK && *taken < len && !error)
     *taken += write_step (upload, data + *taken, len - *taken, &error);
   if (flow == VOD_FLOW_OK && !error) {
-    if (vod_slices_cut (upload->slices, vod_upload_idle_workers (upload),
+    if (vod_slices_worth_cutting (upload->slices) &&
+        vod_slices_cut (upload->slices, vod_upload_idle_workers (upload),
             g_get_monotonic_time ()))
-      g_cond_broadcast (&upload->work);
-    vod_upload_ensure_workers (upload);
+      wake_workers (upload);
     vod_upload_check_overdue (upload);
     warning = limit_warning (upload);
   }
@@ -313,38 +321,29 @@ vod_upload_seek (VodUpload *upload, guint64 position)
   g_mutex_unlock (&upload->lock);
 }
 
-VodFlow
+void
 vod_upload_finish (VodUpload *upload)
 {
   VodSlicesStats stats;
-  gboolean first, empty;
-  VodFlow flow;
+  gboolean begun;
 
   g_mutex_lock (&upload->lock);
-  first = !upload->closing;
-  upload->closing = TRUE;
-  vod_slices_get_stats (upload->slices, &stats);
-  empty = stats.size == 0;
-  if (first && !empty) {
-    vod_slices_finish (upload->slices);
-    upload->left_at_finish = stats.size - stats.confirmed;
-    g_cond_broadcast (&upload->work);
-    vod_upload_ensure_workers (upload);
-  }
-  flow = flow_of (upload);
+  begun = upload->closing || upload->ending || upload->end != VOD_END_NONE;
   g_mutex_unlock (&upload->lock);
+  if (begun)
+    return;
 
-  if (first && empty) {
-    GError *error = vod_error_new (VOD_ERROR_PARAMETER,
-        "The stream ended without a single byte: there is nothing to upload");
+  /* Said before any worker can be done with what is left. */
+  upload->events.milestone (VOD_UPLOAD_CLOSING, upload->data);
 
-    vod_error_set_phase (error, VOD_PHASE_APPLY);
-    vod_upload_fail (upload, error);
-    return VOD_FLOW_FAILED;
-  }
-  if (first && flow != VOD_FLOW_FAILED && flow != VOD_FLOW_STOPPED)
-    upload->events.milestone (VOD_UPLOAD_CLOSING, upload->data);
-  return flow;
+  g_mutex_lock (&upload->lock);
+  upload->closing = TRUE;
+  vod_slices_finish (upload->slices);
+  vod_slices_get_stats (upload->slices, &stats);
+  upload->left_at_finish = stats.size - stats.confirmed;
+  g_cond_broadcast (&upload->work);
+  vod_upload_ensure_workers (upload);
+  g_mutex_unlock (&upload->lock);
 }
 
 VodFlow

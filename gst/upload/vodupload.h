@@ -123,8 +123,8 @@ void vod_upload_seek (VodUpload *upload, guint64 position);
 VodFlow vod_upload_write (
     VodUpload *upload, const guint8 *data, gsize len, gsize *taken);
 
-/* End of stream. An empty stream fails. */
-VodFlow vod_upload_finish (VodUpload *upload);
+/* End of stream, of which at least one byte was written. */
+void vod_upload_finish (VodUpload *upload);
 
 /* After finish: waits until the media is committed. */
 VodFlow vod_upload_wait (VodUpload *upload);
