@@ -249,7 +249,7 @@ format_result (EmuRequest *request, EmuObject *object)
       "xmlns=\"http://www.qcloud.com/document/product/436/7751\">\n"
       "\t<Location>http://%s.cos.%s.myqcloud.com/%s</Location>\n"
       "\t<Bucket>%s</Bucket>\n\t<Key>%s</Key>\n"
-      "\t<ETag>\"%s\"</ETag>\n</CompleteMultipartUploadResult>\n",
+      "\t<ETag>&quot;%s&quot;</ETag>\n</CompleteMultipartUploadResult>\n",
       object->bucket, request->region, path, object->bucket, object->key,
       object->etag);
 }

@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_LINKS 1024
+#define MAX_LINKS 400
 #define MAX_QUEUED (16 * 1024 * 1024)
 #define READ_SIZE 16384
 #define RATED_BUFFER (128 * 1024)

@@ -7,6 +7,7 @@
  */
 #include "emu-request.h"
 
+#include "emu-connection.h"
 #include "emu-raw.h"
 #include "emu-util.h"
 
@@ -16,50 +17,18 @@
 #define HUGE_CHUNKS 1024
 #define HUGE_CHUNK_SIZE 65536
 
-/* What is counted about a connection, attached to its GSocket. */
-typedef struct {
-  EmuStats *stats;
-  guint64 number;
-  guint requests;
-} Connection;
-
 static void send_answer (EmuRequest *request);
 
-static void
-connection_free (gpointer data)
-{
-  Connection *connection = data;
-
-  connection->stats->open_connections--;
-  g_free (connection);
-}
-
-static Connection *
+static EmuConnection *
 get_connection (EmuRequest *request)
 {
-  GSocket *socket = soup_server_message_get_socket (request->message);
-  Connection *connection;
-
-  if (socket == NULL)
-    return NULL;
-  connection = g_object_get_data (G_OBJECT (socket), "emu-connection");
-  if (connection == NULL) {
-    EmuStats *stats = request->emu->stats;
-
-    connection = g_new0 (Connection, 1);
-    connection->stats = stats;
-    connection->number = ++stats->connections;
-    stats->open_connections++;
-    g_object_set_data_full (
-        G_OBJECT (socket), "emu-connection", connection, connection_free);
-  }
-  return connection;
+  return emu_connection_get (request->emu->stats, request->message);
 }
 
 static void
 add_to_log (EmuRequest *request, guint status)
 {
-  Connection *connection = get_connection (request);
+  EmuConnection *connection = get_connection (request);
   EmuLogEntry entry = {.op = request->op,
       .part = request->part,
       .status = status,
@@ -67,8 +36,8 @@ add_to_log (EmuRequest *request, guint status)
       .received = request->received,
       .start = request->start,
       .duration = g_get_real_time () - request->start,
-      .connection = connection != NULL ? connection->number : 0,
-      .request = connection != NULL ? connection->requests : 0,
+      .connection = emu_connection_number (connection),
+      .request = emu_connection_requests (connection),
       .key = request->style == EMU_STYLE_COS ? request->path : NULL,
       .code = request->code};
   EmuSession *session = NULL;
@@ -92,6 +61,7 @@ on_finished (SoupServerMessage *message, gpointer user_data)
   /* a timer that is still set holds the message and sees this */
   request->gone = TRUE;
   add_to_log (request, request->status);
+  emu_connection_idle (get_connection (request), message);
 }
 
 static void
@@ -132,7 +102,6 @@ emu_request_new (Emu *emu, SoupServerMessage *message)
   EmuRequest *request = g_new0 (EmuRequest, 1);
   GUri *uri = soup_server_message_get_uri (message);
   const char *path = g_uri_get_path (uri);
-  Connection *connection;
 
   request->emu = emu;
   request->message = message;
@@ -146,9 +115,7 @@ emu_request_new (Emu *emu, SoupServerMessage *message)
   request->host = emu_request_header (request, "Host");
   request->request_id = make_request_id (request->start / G_USEC_PER_SEC);
   request->fault.after_bytes = -1;
-  connection = get_connection (request);
-  if (connection != NULL)
-    connection->requests++;
+  emu_connection_begin (get_connection (request));
   g_object_set_data_full (G_OBJECT (message), QDATA, request, request_free);
   g_signal_connect (message, "finished", G_CALLBACK (on_finished), request);
   return request;
@@ -473,6 +440,15 @@ on_wrote_body (SoupServerMessage *message, gpointer user_data)
     g_socket_shutdown (socket, TRUE, TRUE, NULL);
 }
 
+/* SoupServer takes a 204 for one that ends with the connection, and closes. */
+static void
+on_wrote_headers (SoupServerMessage *message, gpointer user_data)
+{
+  if (soup_server_message_get_status (message) == SOUP_STATUS_NO_CONTENT)
+    soup_message_headers_set_encoding (
+        soup_server_message_get_response_headers (message), SOUP_ENCODING_NONE);
+}
+
 static void
 resume (EmuRequest *request)
 {
@@ -540,6 +516,8 @@ send_answer (EmuRequest *request)
     return;
   }
   append_body (request);
+  g_signal_connect (
+      request->message, "wrote-headers", G_CALLBACK (on_wrote_headers), NULL);
   if (fault->close_idle)
     g_signal_connect (
         request->message, "wrote-body", G_CALLBACK (on_wrote_body), NULL);

@@ -5,7 +5,11 @@
  */
 #include "emu-handlers.h"
 
+#include "emu-connection.h"
+
 #include <string.h>
+
+#define MAX_CONNECTIONS 400 /* below half of any limit of open files */
 
 static void
 not_found (EmuRequest *request)
@@ -107,12 +111,26 @@ on_request (SoupServer *server, SoupServerMessage *message, const char *path,
     emu_request_run (request);
 }
 
+/* Once when a connection is accepted, and at each further request. */
+static void
+on_started (SoupServer *server, SoupServerMessage *message, gpointer user_data)
+{
+  Emu *emu = user_data;
+  GSocket *socket = soup_server_message_get_socket (message);
+
+  emu_connection_get (emu->stats, message);
+  if (socket != NULL &&
+      emu_stats_open_connections (emu->stats) > MAX_CONNECTIONS)
+    g_socket_shutdown (socket, TRUE, TRUE, NULL);
+}
+
 SoupServer *
 emu_server_new (Emu *emu)
 {
   SoupServer *server =
       soup_server_new ("server-header", "tencent-cos", "raw-paths", TRUE, NULL);
 
+  g_signal_connect (server, "request-started", G_CALLBACK (on_started), emu);
   soup_server_add_early_handler (server, NULL, on_headers, emu, NULL);
   soup_server_add_handler (server, NULL, on_request, emu, NULL);
   return server;

@@ -32,6 +32,7 @@ emu_stats_new (void)
   stats->requests = g_hash_table_new_full (
       g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_hash_table_unref);
   stats->log = g_ptr_array_new_with_free_func (entry_free);
+  stats->sockets = g_ptr_array_new_with_free_func (g_object_unref);
   g_queue_init (&stats->reports);
   return stats;
 }
@@ -41,6 +42,7 @@ emu_stats_free (EmuStats *stats)
 {
   g_hash_table_unref (stats->requests);
   g_ptr_array_unref (stats->log);
+  g_ptr_array_unref (stats->sockets);
   g_queue_clear_full (&stats->reports, (GDestroyNotify)json_node_unref);
   if (stats->file != NULL && stats->file != stderr)
     fclose (stats->file);
@@ -114,6 +116,22 @@ emu_stats_add (EmuStats *stats, const EmuLogEntry *entry)
   entry_free (stats->log->pdata[stats->log_next]);
   stats->log->pdata[stats->log_next] = copy;
   stats->log_next = (stats->log_next + 1) % LOG_LENGTH;
+}
+
+guint
+emu_stats_open_connections (EmuStats *stats)
+{
+  for (guint i = stats->sockets->len; i > 0; i--)
+    if (g_socket_is_closed (g_ptr_array_index (stats->sockets, i - 1)))
+      g_ptr_array_remove_index_fast (stats->sockets, i - 1);
+  return stats->sockets->len;
+}
+
+guint64
+emu_stats_add_connection (EmuStats *stats, GSocket *socket)
+{
+  g_ptr_array_add (stats->sockets, g_object_ref (socket));
+  return ++stats->connections;
 }
 
 void
@@ -190,7 +208,7 @@ emu_stats_describe (EmuStats *stats, JsonBuilder *builder)
 {
   describe_requests (stats, builder);
   add_int (builder, "connections", stats->connections);
-  add_int (builder, "open-connections", stats->open_connections);
+  add_int (builder, "open-connections", emu_stats_open_connections (stats));
   add_int (builder, "bytes-received", stats->bytes_received);
   json_builder_set_member_name (builder, "reports");
   json_builder_begin_array (builder);

@@ -6,6 +6,7 @@
 #ifndef EMU_STATS_H
 #define EMU_STATS_H
 
+#include <gio/gio.h>
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 
@@ -32,7 +33,7 @@ typedef struct {
   GQueue reports; /* JsonNode */
   guint64 n_reports;
   guint64 connections;
-  guint open_connections;
+  GPtrArray *sockets; /* GSocket; closed ones are dropped now and then */
   guint64 bytes_received;
   FILE *file;
 } EmuStats;
@@ -41,6 +42,9 @@ EmuStats *emu_stats_new (void);
 void emu_stats_free (EmuStats *stats);
 gboolean emu_stats_open_log (EmuStats *stats, const char *path, GError **error);
 void emu_stats_add (EmuStats *stats, const EmuLogEntry *entry);
+/* Counts one more connection; returns its number. */
+guint64 emu_stats_add_connection (EmuStats *stats, GSocket *socket);
+guint emu_stats_open_connections (EmuStats *stats);
 /* Takes @report; only the last thousand are kept. */
 void emu_stats_add_report (EmuStats *stats, JsonNode *report);
 /* Adds the members of /api/state that are counted here. */
