@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Compares README's tables with what gst-inspect says and the sources post.
+
+usage: check_readme.py README.md SOURCE_DIR
+"""
+import re
+import subprocess
+import sys
+
+# Of GstObject and GstBaseSink: documented by GStreamer.
+INHERITED = {
+    "async", "blocksize", "enable-last-sample", "last-sample", "max-bitrate",
+    "max-lateness", "name", "parent", "processing-deadline", "qos",
+    "render-delay", "sync", "throttle-time", "ts-offset",
+}
+TYPES = {
+    "String": "string", "Unsigned Integer64": "uint64",
+    "Unsigned Integer": "uint", "Integer": "int", "Boolean": "boolean",
+    'Boxed pointer of type "GstStructure"': "GstStructure",
+}
+
+
+def table(text, heading):
+    """Rows of the first table below a heading, cells without back-ticks."""
+    part = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = []
+    for line in part.splitlines():
+        if line.startswith("| `") or line.startswith("| PROGRESS"):
+            cells = re.split(r"(?<!\\)\|", line)[1:-1]
+            rows.append([c.strip() for c in cells])
+    return rows
+
+
+def inspect():
+    """name -> (type, default, flags) of vodsink's own properties."""
+    out = subprocess.run(["gst-inspect-1.0", "vodsink"], check=True,
+                         capture_output=True, text=True).stdout
+    props = {}
+    part = out.split("Element Properties:", 1)[1]
+    part = part.split("Element Signals:", 1)[0]
+    blocks = re.split(r"\n  (?=[a-z][a-z0-9-]* +: )", part)
+    for block in blocks[1:]:
+        name = block.split(" ", 1)[0]
+        flags = re.search(r"flags: (.*)", block).group(1)
+        line = block.split("flags:", 1)[1].splitlines()[1].strip()
+        kind = next((TYPES[t] for t in TYPES if line.startswith(t)), line)
+        default = re.search(r"Default: (\"[^\"]*\"|\S+)", line)
+        default = default.group(1) if default else "NULL"
+        props[name] = (kind, "NULL" if default == "null" else default, flags)
+    return {n: p for n, p in props.items() if n not in INHERITED}
+
+
+def check_properties(readme):
+    problems = []
+    real = inspect()
+    documented = {}
+    for name, kind, meaning in table(readme, "Properties"):
+        documented[name.strip("`")] = (kind, meaning)
+    for name in sorted(set(real) ^ set(documented)):
+        where = "README" if name in documented else "gst-inspect"
+        problems.append(f"{name} is only in {where}")
+    for name in sorted(set(real) & set(documented)):
+        kind, default, flags = real[name]
+        cells = [c.strip() for c in documented[name][0].split(",")]
+        if cells[0] != kind:
+            problems.append(f"{name}: type {kind}, README says {cells[0]}")
+        if len(cells) > 1 and cells[1] != default:
+            problems.append(f"{name}: default {default}, README says {cells[1]}")
+        letters = cells[2].split() if len(cells) > 2 else []
+        if ("W" in letters) != ("readable" not in flags):
+            problems.append(f"{name}: flags are {flags}")
+        if ("P" in letters) != ("PLAYING" in flags):
+            problems.append(f"{name}: flags are {flags}")
+        if ("L" in letters) != ("only in NULL or READY" in flags):
+            problems.append(f"{name}: flags are {flags}")
+        if "read-only" in documented[name][1] and "writable" in flags:
+            problems.append(f"{name} is writable")
+    return len(real), problems
+
+
+def check_messages(readme, source_dir):
+    """Every message that the element posts is in the table, with its fields."""
+    with open(f"{source_dir}/gst/gstvodmessages.c", encoding="utf-8") as f:
+        source = f.read()
+    posted = set(re.findall(r'"(vodsink-[a-z]+)"', source))
+    rows = {r[0].strip("`"): r[1] for r in table(readme, "Messages")}
+    documented = {n for n in rows if n.startswith("vodsink-")}
+    problems = [f"message {n} is only in one place"
+                for n in sorted(posted ^ documented)]
+    fields = set(re.findall(r'"([a-z-]+)",\s*G_TYPE_', source))
+    named = set(re.findall(r"`([a-z-]+)`", " ".join(rows.values())))
+    problems += [f"message field {f} is only in one place"
+                 for f in sorted(fields ^ named)]
+    return problems
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as f:
+        readme = f.read()
+    count, problems = check_properties(readme)
+    problems += check_messages(readme, sys.argv[2])
+    for problem in problems:
+        print(problem)
+    print(f"{count} properties compared, {len(problems)} differences")
+    return 1 if problems or count < 20 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
