@@ -167,7 +167,8 @@ test_restarted_put_is_sent_whole (gconstpointer data)
   assert_lengths (&restart, 2);
   g_assert_cmpuint (restart.whole, ==, 1);
   /* What went down the first connection counts too. */
-  g_assert_cmpuint (sent, >, 4 * MIB);
+  g_assert_cmpuint (
+      sent, >=, 4 * MIB + (restart.failure == FAIL_MID_BODY ? 65536 : 0));
   restart_clear (&restart);
 }
 
