@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Counts the cases of a JUnit file as meson test writes it: prints
+"PASSED FAILED SKIPPED"."""
+
+import sys
+import xml.etree.ElementTree as ElementTree
+
+
+def count(path):
+    passed = failed = skipped = 0
+    for suite in ElementTree.parse(path).getroot().iter("testsuite"):
+        bad = 0
+        for case in suite.iter("testcase"):
+            if case.find("failure") is not None or \
+                    case.find("error") is not None:
+                bad += 1
+            elif case.find("skipped") is not None:
+                skipped += 1
+            else:
+                passed += 1
+        # A program that crashed after its last case.
+        declared = int(suite.get("errors", 0)) + int(suite.get("failures", 0))
+        failed += max(bad, declared)
+    return passed, failed, skipped
+
+
+if __name__ == "__main__":
+    counts = count(sys.argv[1])
+    if sum(counts) == 0:
+        sys.exit("no test was run")
+    print(*counts)
