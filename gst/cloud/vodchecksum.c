@@ -61,15 +61,18 @@ load_le64 (const guint8 *p)
   return GUINT64_FROM_LE (value);
 }
 
-/* What the eight bytes of @value do, when @after bytes follow them. */
-static guint64
+/* What the eight bytes of @value do, when @after bytes follow them. Written out:
+ * a loop here takes twice the time at -O2. */
+static inline guint64
 take_eight (guint64 value, guint after)
 {
-  guint64 crc = 0;
-
-  for (guint i = 0; i < 8; i++)
-    crc ^= tables[after + 7 - i][(value >> (8 * i)) & 0xff];
-  return crc;
+  return tables[after + 7][value & 0xff] ^
+      tables[after + 6][(value >> 8) & 0xff] ^
+      tables[after + 5][(value >> 16) & 0xff] ^
+      tables[after + 4][(value >> 24) & 0xff] ^
+      tables[after + 3][(value >> 32) & 0xff] ^
+      tables[after + 2][(value >> 40) & 0xff] ^
+      tables[after + 1][(value >> 48) & 0xff] ^ tables[after][value >> 56];
 }
 
 guint64

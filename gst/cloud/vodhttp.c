@@ -59,7 +59,7 @@ create_session (
   /* One connection per host because one request at a time; no idle timeout
    * because its timer would have to run in a main loop. */
   SoupSession *session = soup_session_new_with_options ("max-conns-per-host", 1,
-      "idle-timeout", 0, "timeout", settings->timeout, "user-agent",
+      "idle-timeout", 0, "timeout", http->timeout, "user-agent",
       settings->user_agent, "proxy-resolver", http->proxies, NULL);
 
   if (authorities)
