@@ -184,8 +184,8 @@ test_paths_that_cannot_be (Fixture *fixture, gconstpointer data)
   const gchar *const values[] = {"null", "7", "[]", "{}", "true", "\"\"",
       "\"/\"", "\"no-slash\"", "\"//a\"", "\"/a//b\"", "\"/a/\"", "\"/..\"",
       "\"/a/../b\"", "\"/../../etc/passwd\"", "\"/a/.\"", "\"/./a\"",
-      "\"/a\\nb\"", "\"/a\\r\\nX: y\"", "\"/a\\u0007\"",
-      "\"/a\\u007f\"", "\"/a\\u0085\"", overlong, NULL};
+      "\"/a\\nb\"", "\"/a\\r\\nX: y\"", "\"/a\\u0007\"", "\"/a\\u007f\"",
+      "\"/a\\u0085\"", overlong, NULL};
 
   expect_each_refused (
       fixture, G_STRUCT_OFFSET (Answer, path), "storagePath", values);
