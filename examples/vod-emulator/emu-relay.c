@@ -365,7 +365,7 @@ start_listening (EmuRelay *relay, guint16 port)
     setsockopt (relay->listener, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
   set_loopback (&address, port);
   if (bind (relay->listener, (struct sockaddr *)&address, len) < 0 ||
-      listen (relay->listener, 128) < 0 ||
+      listen (relay->listener, 1024) < 0 ||
       getsockname (relay->listener, (struct sockaddr *)&address, &len) < 0)
     return FALSE;
   relay->port = ntohs (address.sin_port);

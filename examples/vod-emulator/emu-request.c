@@ -61,7 +61,6 @@ on_finished (SoupServerMessage *message, gpointer user_data)
   /* a timer that is still set holds the message and sees this */
   request->gone = TRUE;
   add_to_log (request, request->status);
-  emu_connection_idle (get_connection (request), message);
 }
 
 static void

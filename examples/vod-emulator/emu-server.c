@@ -111,6 +111,14 @@ on_request (SoupServer *server, SoupServerMessage *message, const char *path,
     emu_request_run (request);
 }
 
+static void
+on_message_finished (SoupServerMessage *message, gpointer user_data)
+{
+  Emu *emu = user_data;
+
+  emu_connection_idle (emu_connection_get (emu->stats, message), message);
+}
+
 /* Once when a connection is accepted, and at each further request. */
 static void
 on_started (SoupServer *server, SoupServerMessage *message, gpointer user_data)
@@ -119,6 +127,7 @@ on_started (SoupServer *server, SoupServerMessage *message, gpointer user_data)
   GSocket *socket = soup_server_message_get_socket (message);
 
   emu_connection_get (emu->stats, message);
+  g_signal_connect (message, "finished", G_CALLBACK (on_message_finished), emu);
   if (socket != NULL &&
       emu_stats_open_connections (emu->stats) > MAX_CONNECTIONS)
     g_socket_shutdown (socket, TRUE, TRUE, NULL);

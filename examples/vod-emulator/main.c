@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #ifndef VERSION
 #define VERSION "0"
@@ -158,6 +159,16 @@ make_root (GError **error)
 
 /* ---- listening ---- */
 
+/* GLib's default of ten makes clients that come all at once wait a second. */
+static void
+lengthen_queue (Emu *emu)
+{
+  g_autoptr (GSList) listeners = soup_server_get_listeners (emu->server);
+
+  for (GSList *l = listeners; l != NULL; l = l->next)
+    listen (g_socket_get_fd (l->data), 1024);
+}
+
 /*
  * With a relay the server itself listens on a port of its own, and clients
  * meet the relay.
@@ -173,6 +184,7 @@ listen_on (Emu *emu, EmuRelay **relay, GError **error)
               (options.tls ? SOUP_SERVER_LISTEN_HTTPS : 0),
           error))
     return FALSE;
+  lengthen_queue (emu);
   uris = soup_server_get_uris (emu->server);
   emu->port = (guint16)g_uri_get_port (uris->data);
   g_slist_free_full (uris, (GDestroyNotify)g_uri_unref);
@@ -218,13 +230,15 @@ on_signal (gpointer loop)
   return G_SOURCE_CONTINUE;
 }
 
+/* Signals are caught from before the announcement on. */
 static void
-run (void)
+run (Emu *emu, const char *root)
 {
   g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
   guint term = g_unix_signal_add (SIGTERM, on_signal, loop);
   guint interrupt = g_unix_signal_add (SIGINT, on_signal, loop);
 
+  announce (emu, root);
   g_main_loop_run (loop);
   g_source_remove (term);
   g_source_remove (interrupt);
@@ -266,8 +280,7 @@ serve (Emu *emu, const char *root, GError **error)
   ok = listen_on (emu, &relay, error);
   if (ok) {
     compute_missing_md5s (emu);
-    announce (emu, root);
-    run ();
+    run (emu, root);
   }
   g_clear_pointer (&relay, emu_relay_free);
   soup_server_disconnect (emu->server);
