@@ -141,9 +141,50 @@ gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal)
 }
 
 void
+gst_vod_post_warning (
+    GstElement *element, const gchar *phase, const gchar *message)
+{
+  if (phase)
+    post_element (element,
+        gst_structure_new ("vodsink-warning", "phase", G_TYPE_STRING, phase,
+            "code", G_TYPE_INT, 0, "message", G_TYPE_STRING, message,
+            "resumable", G_TYPE_BOOLEAN, FALSE, NULL));
+  GST_ELEMENT_WARNING (element, RESOURCE, WRITE, ("%s", message), (NULL));
+}
+
+void
 gst_vod_post_step (GstElement *element, GstProgressType type, const gchar *code,
     const gchar *text)
 {
   gst_element_post_message (element,
       gst_message_new_progress (GST_OBJECT (element), type, code, text));
+}
+
+/* --- statistics -----------------------------------------------------------*/
+
+#define STATS_NAME "application/x-vodsink-stats"
+
+GstStructure *
+gst_vod_stats_structure (const VodUploadStats *stats, const GstStructure *base)
+{
+  static const gchar *const inherited[] = {
+      "rendered", "dropped", "average-rate"};
+  GstStructure *structure = gst_structure_new (STATS_NAME, "bytes-received",
+      G_TYPE_UINT64, stats->bytes_received, "bytes-uploaded", G_TYPE_UINT64,
+      stats->bytes_uploaded, "bytes-sent", G_TYPE_UINT64, stats->bytes_sent,
+      "bytes-buffered", G_TYPE_UINT64, stats->bytes_buffered, "bytes-spooled",
+      G_TYPE_UINT64, G_GUINT64_CONSTANT (0), "parts-uploaded", G_TYPE_UINT,
+      stats->parts_uploaded, "parts-skipped", G_TYPE_UINT, 0, "parts-rewritten",
+      G_TYPE_UINT, stats->parts_rewritten, "retries", G_TYPE_UINT,
+      stats->retries, "upload-rate", G_TYPE_UINT64, stats->upload_rate,
+      "blocked-time", G_TYPE_UINT64, (guint64)stats->blocked_time * GST_USECOND,
+      "state", G_TYPE_STRING, stats->state ? stats->state : "idle", NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (inherited); i++) {
+    const GValue *value = gst_structure_get_value (base, inherited[i]);
+
+    if (value)
+      gst_structure_set_value (structure, inherited[i], value);
+  }
+  return structure;
 }

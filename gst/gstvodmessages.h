@@ -28,6 +28,15 @@ void gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
  * same structure as its details. */
 void gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal);
 
+/* Something that does not fail the upload: a WARNING, and before it the element
+ * message vodsink-warning if @phase is not NULL. */
+void gst_vod_post_warning (
+    GstElement *element, const gchar *phase, const gchar *message);
+
+/* The structure of the property `stats`: @base is GstBaseSink's own. */
+GstStructure *
+gst_vod_stats_structure (const VodUploadStats *stats, const GstStructure *base);
+
 /* PROGRESS message with code "open" or "close". */
 void gst_vod_post_step (GstElement *element, GstProgressType type,
     const gchar *code, const gchar *text);

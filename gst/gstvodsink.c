@@ -15,16 +15,17 @@
 /*
  * Threads and locks. The streaming thread renders, drains and handles
  * serialized events; the application's threads set properties and states; an
- * upload's workers call the functions below "events". `lock` guards everything
- * in GstVodSink below it. Order: GstBaseSink's PREROLL_LOCK, then `lock`, then
- * the upload's own or the object lock. No message is posted, no signal emitted
+ * upload's workers report to gstvodreport. `lock` guards everything in GstVodSink
+ * below it. Order: GstBaseSink's PREROLL_LOCK, then `lock`, then the upload's, the
+ * report's or the object lock. No message is posted, no signal emitted
  * and no upload waited for with `lock` held.
  *
  * An upload is created at the first buffer that has bytes and belongs to the
  * element until it is retired: at PAUSED to READY, FLUSH_STOP, or a new
  * STREAM_START after it has ended. Retired uploads may still delete their parts
- * in the background; stop() waits for them. What an upload reports is believed
- * only while it is the current one (`serial`).
+ * in the background; stop() waits for them. Each has a report of its own, which
+ * is muted when it is retired, so that an old upload says nothing about a new
+ * one.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -36,13 +37,12 @@
 
 #include "gstvodmedia.h"
 #include "gstvodmessages.h"
+#include "gstvodreport.h"
 #include "gstvodsettings.h"
 #include "upload/vodupload.h"
 
-GST_DEBUG_CATEGORY_STATIC (gst_vod_sink_debug);
+GST_DEBUG_CATEGORY (gst_vod_sink_debug);
 #define GST_CAT_DEFAULT gst_vod_sink_debug
-
-#define STATS_NAME "application/x-vodsink-stats"
 
 enum {
   PROP_FILE_ID = GST_VOD_SETTINGS_LAST + 1,
@@ -57,31 +57,17 @@ enum {
 
 static guint signals[N_SIGNALS];
 
-/* What PROGRESS messages are about. One may begin before the other has ended: a
- * short stream ends before its upload is open. */
-typedef enum {
-  STEP_OPEN,
-  STEP_CLOSE,
-  N_STEPS,
-} Step;
-
-static const gchar *const step_codes[N_STEPS] = {"open", "close"};
-
 struct _GstVodSink {
   GstBaseSink parent;
 
   GMutex lock;
   GstVodSettings settings;
 
-  VodUpload *upload;       /* the current one, or NULL */
-  guint serial;            /* of the current one */
-  GSList *retired;         /* of VodUpload that may still have threads */
-  gboolean failed;         /* the current upload has failed, and it was said */
-  gboolean discard;        /* … and fatal-errors was FALSE */
-  gboolean finished;       /* it was committed */
-  gboolean begun[N_STEPS]; /* PROGRESS was begun and has not ended */
-  gchar *name;             /* of the current media */
-  gchar *latched_location;
+  gboolean active;      /* an upload was begun, or failed to begin */
+  VodUpload *upload;    /* the current one; NULL: none, or failed to begin */
+  GstVodReport *report; /* of the current one, else of the last */
+  GSList *retired;      /* of VodUpload that may still have threads */
+  VodUploadStats last_stats; /* of the last one, when there is none */
 
   gboolean flushing;   /* between unlock and unlock_stop */
   gboolean seek_asked; /* upstream asked whether we can seek */
@@ -89,17 +75,7 @@ struct _GstVodSink {
   guint64 seek_to; /* where the next byte goes, if pending */
   const gchar *caps_type;
   gchar *title;
-
-  gchar *file_id;
-  gchar *video_url;
-  VodUploadStats last_stats; /* of the upload before, when there is none */
 };
-
-/* The connection from an upload back to the element, which may be gone. */
-typedef struct {
-  GWeakRef sink;
-  guint serial;
-} Tie;
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
     "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
@@ -120,255 +96,6 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (
     g_type_ensure (G_TYPE_NETWORK_SERVICE); g_type_ensure (G_TYPE_RESOLVER);
     g_type_ensure (G_TYPE_PROXY_ADDRESS_ENUMERATOR);)
 
-/* --- events: workers report -----------------------------------------------*/
-
-static gpointer
-tie_new (GstVodSink *self, guint serial)
-{
-  Tie *tie = g_new0 (Tie, 1);
-
-  g_weak_ref_init (&tie->sink, self);
-  tie->serial = serial;
-  return tie;
-}
-
-static void
-tie_free (gpointer data)
-{
-  Tie *tie = data;
-
-  g_weak_ref_clear (&tie->sink);
-  g_free (tie);
-}
-
-/* The element, if it lives and the upload is its current one; a reference. */
-static GstVodSink *
-tie_get (gpointer data)
-{
-  Tie *tie = data;
-  GstVodSink *self = g_weak_ref_get (&tie->sink);
-  gboolean current;
-
-  if (self == NULL)
-    return NULL;
-  g_mutex_lock (&self->lock);
-  current = self->serial == tie->serial;
-  g_mutex_unlock (&self->lock);
-  if (!current)
-    g_clear_pointer (&self, gst_object_unref);
-  return self;
-}
-
-static gboolean
-on_can_ask (gpointer data)
-{
-  GstVodSink *self = tie_get (data);
-  gboolean can = FALSE;
-
-  if (self) {
-    can = g_signal_has_handler_pending (
-        self, signals[SIGNAL_GET_SIGNATURE], 0, FALSE);
-    gst_object_unref (self);
-  }
-  return can;
-}
-
-static gchar *
-on_ask (gpointer data)
-{
-  GstVodSink *self = tie_get (data);
-  gchar *signature = NULL;
-
-  if (self) {
-    GST_DEBUG_OBJECT (self, "asking the application for a signature");
-    g_signal_emit (self, signals[SIGNAL_GET_SIGNATURE], 0, &signature);
-    GST_DEBUG_OBJECT (self, "the application %s",
-        signature ? "answered" : "will answer later");
-    gst_object_unref (self);
-  }
-  return signature;
-}
-
-/* Posts that @step has come to @type, if it was begun. */
-static void
-end_step (GstVodSink *self, Step step, GstProgressType type, const gchar *text)
-{
-  gboolean begun;
-
-  g_mutex_lock (&self->lock);
-  begun = self->begun[step];
-  self->begun[step] = FALSE;
-  g_mutex_unlock (&self->lock);
-  if (begun)
-    gst_vod_post_step (GST_ELEMENT (self), type, step_codes[step], text);
-}
-
-static void
-end_steps (GstVodSink *self, GstProgressType type, const gchar *text)
-{
-  end_step (self, STEP_OPEN, type, text);
-  end_step (self, STEP_CLOSE, type, text);
-}
-
-static void
-begin_step (GstVodSink *self, Step step, const gchar *text)
-{
-  g_mutex_lock (&self->lock);
-  self->begun[step] = TRUE;
-  g_mutex_unlock (&self->lock);
-  gst_vod_post_step (
-      GST_ELEMENT (self), GST_PROGRESS_TYPE_START, step_codes[step], text);
-}
-
-static void
-on_progress (const VodUploadProgress *progress, gpointer data)
-{
-  GstVodSink *self = tie_get (data);
-  g_autofree gchar *text = NULL;
-  gboolean closing;
-
-  if (self == NULL)
-    return;
-  g_mutex_lock (&self->lock);
-  closing = self->begun[STEP_CLOSE];
-  g_mutex_unlock (&self->lock);
-
-  GST_DEBUG_OBJECT (self,
-      "%" G_GUINT64_FORMAT " bytes confirmed, %" G_GUINT64_FORMAT " bytes/s",
-      progress->loaded, progress->speed);
-  gst_vod_post_progress (GST_ELEMENT (self), progress);
-  if (closing && progress->left_done >= 0) {
-    text = g_strdup_printf (
-        "Uploading what is left: %d %%", (int)(100 * progress->left_done));
-    gst_vod_post_step (
-        GST_ELEMENT (self), GST_PROGRESS_TYPE_CONTINUE, "close", text);
-  }
-  gst_object_unref (self);
-}
-
-static void
-on_retry (VodPhase phase, guint attempt, guint delay_ms, const gchar *message,
-    gpointer data)
-{
-  GstVodSink *self = tie_get (data);
-
-  if (self == NULL)
-    return;
-  GST_WARNING_OBJECT (self, "%s failed (%u), trying again in %u ms: %s",
-      vod_phase_name (phase), attempt, delay_ms, message);
-  gst_vod_post_retry (GST_ELEMENT (self), phase, attempt, delay_ms, message);
-  gst_object_unref (self);
-}
-
-static void
-on_milestone (VodUploadMilestone milestone, gpointer data)
-{
-  GstVodSink *self = tie_get (data);
-
-  if (self == NULL)
-    return;
-  switch (milestone) {
-    case VOD_UPLOAD_OPENING:
-      GST_INFO_OBJECT (self, "asking the service for an upload");
-      begin_step (self, STEP_OPEN, "Opening the upload");
-      break;
-    case VOD_UPLOAD_OPENED:
-      GST_INFO_OBJECT (self, "upload is open");
-      end_step (self, STEP_OPEN, GST_PROGRESS_TYPE_COMPLETE, "Upload is open");
-      break;
-    case VOD_UPLOAD_CLOSING:
-      GST_INFO_OBJECT (self, "end of stream, uploading what is left");
-      begin_step (self, STEP_CLOSE, "Uploading what is left");
-      break;
-    case VOD_UPLOAD_CLOSED:
-      GST_INFO_OBJECT (self, "media is committed");
-      end_step (
-          self, STEP_CLOSE, GST_PROGRESS_TYPE_COMPLETE, "Media is committed");
-      break;
-  }
-  gst_object_unref (self);
-}
-
-static void
-on_warning (const gchar *message, gpointer data)
-{
-  GstVodSink *self = tie_get (data);
-
-  if (self == NULL)
-    return;
-  GST_ELEMENT_WARNING (self, RESOURCE, WRITE, ("%s", message), (NULL));
-  gst_object_unref (self);
-}
-
-static void
-on_finished (const VodUploadResult *result, gpointer data)
-{
-  GstVodSink *self = tie_get (data);
-  g_autofree gchar *name = NULL;
-  g_autofree gchar *location = NULL;
-
-  if (self == NULL)
-    return;
-  g_mutex_lock (&self->lock);
-  g_free (self->file_id);
-  self->file_id = g_strdup (result->file_id);
-  g_free (self->video_url);
-  self->video_url = g_strdup (result->video_url);
-  name = g_strdup (self->name);
-  location = g_strdup (self->latched_location);
-  self->finished = TRUE;
-  g_mutex_unlock (&self->lock);
-
-  GST_INFO_OBJECT (self, "file id %s, %" G_GUINT64_FORMAT " bytes in %u parts",
-      result->file_id, result->size, result->parts);
-  g_object_notify (G_OBJECT (self), "file-id");
-  g_object_notify (G_OBJECT (self), "video-url");
-  gst_vod_post_finish (GST_ELEMENT (self), result, name, location);
-  gst_object_unref (self);
-}
-
-/* Says once that the current upload has failed. */
-static void
-report_failure (GstVodSink *self, GError *error)
-{
-  gboolean fatal, said;
-
-  g_mutex_lock (&self->lock);
-  said = self->failed;
-  self->failed = TRUE;
-  fatal = self->settings.fatal_errors;
-  self->discard = !fatal;
-  g_mutex_unlock (&self->lock);
-  if (said)
-    return;
-
-  GST_ERROR_OBJECT (self, "upload failed: %s", error->message);
-  gst_vod_post_failure (GST_ELEMENT (self), error, fatal);
-  end_steps (self, GST_PROGRESS_TYPE_ERROR, error->message);
-}
-
-static void
-on_failed (GError *error, gpointer data)
-{
-  GstVodSink *self = tie_get (data);
-
-  if (self == NULL)
-    return;
-  report_failure (self, error);
-  gst_object_unref (self);
-}
-
-static const VodUploadEvents upload_events = {
-    .can_ask = on_can_ask,
-    .ask = on_ask,
-    .progress = on_progress,
-    .retry = on_retry,
-    .milestone = on_milestone,
-    .warning = on_warning,
-    .finished = on_finished,
-    .failed = on_failed,
-};
-
 /* --- the life of an upload ------------------------------------------------*/
 
 /* A reference to the current upload, or NULL. */
@@ -383,15 +110,14 @@ ref_upload (GstVodSink *self)
   return upload;
 }
 
-/* With the lock. */
-static VodUpload *
+/* The upload begins: what the one before reported is forgotten. With the
+ * lock. */
+static void
 create_upload (GstVodSink *self, const VodUploadSettings *settings)
 {
-  VodUpload *upload;
+  VodUpload *upload = vod_upload_new (settings, &gst_vod_report_events,
+      gst_vod_report_ref (self->report), (GDestroyNotify)gst_vod_report_unref);
 
-  self->serial++;
-  upload = vod_upload_new (
-      settings, &upload_events, tie_new (self, self->serial), tie_free);
   vod_upload_set_retry_duration (upload, self->settings.retry_duration);
   vod_upload_set_progress_interval (upload, self->settings.progress_interval);
   vod_upload_set_signature (upload, self->settings.signature);
@@ -399,14 +125,41 @@ create_upload (GstVodSink *self, const VodUploadSettings *settings)
     vod_upload_expect_rewrites (upload);
   vod_upload_interrupt (upload, self->flushing);
   self->upload = upload;
-  g_free (self->name);
-  self->name = g_strdup (settings->name);
-  g_free (self->latched_location);
-  self->latched_location = g_strdup (self->settings.location);
-  g_clear_pointer (&self->file_id, g_free);
-  g_clear_pointer (&self->video_url, g_free);
-  self->finished = FALSE;
-  return vod_upload_ref (upload);
+}
+
+/* Becomes active, with a fresh report and, unless @error is set, an upload.
+ * With the lock. */
+static void
+activate (GstVodSink *self, const GstVodStreamFacts *facts, GError **error)
+{
+  VodUploadSettings settings;
+  gboolean valid =
+      gst_vod_settings_latch (&self->settings, facts, &settings, error);
+
+  self->active = TRUE;
+  g_clear_pointer (&self->report, gst_vod_report_unref);
+  self->report = gst_vod_report_new (GST_ELEMENT (self),
+      valid ? settings.name : NULL, self->settings.location);
+  if (!valid)
+    return;
+  create_upload (self, &settings);
+  GST_INFO_OBJECT (self, "media '%s' of type %s, endpoint %s", settings.name,
+      settings.type, settings.endpoint);
+  vod_upload_settings_clear (&settings);
+}
+
+/* Says that the current upload has failed, if it has not been said. */
+static void
+fail (GstVodSink *self, GError *error)
+{
+  GstVodReport *report;
+
+  vod_error_set_phase (error, VOD_PHASE_APPLY);
+  g_mutex_lock (&self->lock);
+  report = gst_vod_report_ref (self->report);
+  g_mutex_unlock (&self->lock);
+  gst_vod_report_fail (report, error);
+  gst_vod_report_unref (report);
 }
 
 /* The upload that the next byte belongs to, begun if there is none; NULL if
@@ -415,40 +168,30 @@ static VodUpload *
 begin_upload (GstVodSink *self)
 {
   g_autofree gchar *file = NULL;
-  g_autofree gchar *title = NULL;
   g_autoptr (GError) error = NULL;
   GstVodStreamFacts facts = {0};
-  VodUploadSettings settings;
-  VodUpload *upload = ref_upload (self);
-  gboolean valid;
+  gboolean active;
 
-  if (upload)
-    return upload;
+  g_mutex_lock (&self->lock);
+  active = self->active;
+  g_mutex_unlock (&self->lock);
+  if (active)
+    return ref_upload (self);
 
   file = gst_vod_media_upstream_file (
       GST_BASE_SINK_PAD (self), &facts.upstream_size);
   facts.upstream_file = file;
   g_mutex_lock (&self->lock);
   facts.caps_type = self->caps_type;
-  facts.title = title = g_strdup (self->title);
-  valid = !self->failed &&
-      gst_vod_settings_latch (&self->settings, &facts, &settings, &error);
-  if (valid) {
-    upload = create_upload (self, &settings);
-    GST_INFO_OBJECT (self, "media '%s' of type %s, endpoint %s", settings.name,
-        settings.type, settings.endpoint);
-    vod_upload_settings_clear (&settings);
-  }
+  facts.title = self->title;
+  activate (self, &facts, &error);
   g_mutex_unlock (&self->lock);
 
-  if (upload) {
-    g_object_notify (G_OBJECT (self), "file-id");
-    g_object_notify (G_OBJECT (self), "video-url");
-  } else if (error) {
-    vod_error_set_phase (error, VOD_PHASE_APPLY);
-    report_failure (self, error);
-  }
-  return upload;
+  g_object_notify (G_OBJECT (self), "file-id");
+  g_object_notify (G_OBJECT (self), "video-url");
+  if (error)
+    fail (self, error);
+  return ref_upload (self);
 }
 
 /* The current upload is over: what comes is another one. */
@@ -456,28 +199,27 @@ static void
 retire_upload (GstVodSink *self)
 {
   VodUpload *upload;
+  GstVodReport *report;
 
   g_mutex_lock (&self->lock);
   upload = g_steal_pointer (&self->upload);
-  self->serial++;
-  self->failed = FALSE;
-  self->discard = FALSE;
-  self->finished = FALSE;
+  report = self->report ? gst_vod_report_ref (self->report) : NULL;
+  self->active = FALSE;
   self->seek_pending = FALSE;
+  g_mutex_unlock (&self->lock);
+
   if (upload) {
+    vod_upload_stop (upload);
+    g_mutex_lock (&self->lock);
     vod_upload_get_stats (upload, &self->last_stats);
     self->last_stats.upload_rate = 0;
+    self->retired = g_slist_prepend (self->retired, upload);
+    g_mutex_unlock (&self->lock);
   }
-  g_mutex_unlock (&self->lock);
-  if (upload == NULL)
-    return;
-
-  vod_upload_stop (upload);
-  end_steps (self, GST_PROGRESS_TYPE_CANCELED, "Upload was stopped");
-
-  g_mutex_lock (&self->lock);
-  self->retired = g_slist_prepend (self->retired, upload);
-  g_mutex_unlock (&self->lock);
+  if (report) {
+    gst_vod_report_mute (report);
+    gst_vod_report_unref (report);
+  }
 }
 
 /* Waits for what retired uploads still have to do. */
@@ -501,16 +243,24 @@ join_retired (GstVodSink *self)
 
 /* --- data -----------------------------------------------------------------*/
 
+static GstVodOutcome
+current_outcome (GstVodSink *self)
+{
+  GstVodOutcome outcome = GST_VOD_UNDER_WAY;
+
+  g_mutex_lock (&self->lock);
+  if (self->active)
+    outcome = gst_vod_report_outcome (self->report);
+  g_mutex_unlock (&self->lock);
+  return outcome;
+}
+
 /* After a failure: what to return for media that comes all the same. */
 static GstFlowReturn
 flow_after_failure (GstVodSink *self)
 {
-  gboolean discard;
-
-  g_mutex_lock (&self->lock);
-  discard = self->discard;
-  g_mutex_unlock (&self->lock);
-  return discard ? GST_FLOW_OK : GST_FLOW_ERROR;
+  return current_outcome (self) == GST_VOD_DISCARDING ? GST_FLOW_OK
+                                                      : GST_FLOW_ERROR;
 }
 
 /* Turns what the upload said into a flow; GST_FLOW_CUSTOM_SUCCESS: come again,
@@ -611,14 +361,22 @@ gst_vod_sink_render_list (GstBaseSink *sink, GstBufferList *list)
   return ret;
 }
 
+/* EOS without a byte: an error, never an empty object. Unless it was another
+ * error that let no upload begin. */
 static void
 fail_empty (GstVodSink *self)
 {
   g_autoptr (GError) error = vod_error_new (VOD_ERROR_PARAMETER,
       "The stream ended without a single byte: there is nothing to upload");
 
-  vod_error_set_phase (error, VOD_PHASE_APPLY);
-  report_failure (self, error);
+  g_mutex_lock (&self->lock);
+  if (!self->active) {
+    self->active = TRUE;
+    g_clear_pointer (&self->report, gst_vod_report_unref);
+    self->report = gst_vod_report_new (GST_ELEMENT (self), NULL, NULL);
+  }
+  g_mutex_unlock (&self->lock);
+  fail (self, error);
 }
 
 /* Waits until the media is committed: OK means that it is. */
@@ -716,7 +474,6 @@ static gboolean
 gst_vod_sink_event (GstBaseSink *sink, GstEvent *event)
 {
   GstVodSink *self = GST_VOD_SINK (sink);
-  gboolean finished;
 
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_SEGMENT:
@@ -730,10 +487,7 @@ gst_vod_sink_event (GstBaseSink *sink, GstEvent *event)
       retire_upload (self);
       break;
     case GST_EVENT_STREAM_START:
-      g_mutex_lock (&self->lock);
-      finished = self->finished || self->failed;
-      g_mutex_unlock (&self->lock);
-      if (finished)
+      if (current_outcome (self) != GST_VOD_UNDER_WAY)
         retire_upload (self);
       break;
     default:
@@ -914,7 +668,8 @@ gst_vod_sink_set_property (
   g_mutex_lock (&self->lock);
   gst_vod_settings_set (&self->settings, id, value);
   forward_setting (self, id);
-  late = self->upload && !self->finished && gst_vod_settings_is_latched (id);
+  late = self->upload && gst_vod_settings_is_latched (id) &&
+      gst_vod_report_outcome (self->report) == GST_VOD_UNDER_WAY;
   g_mutex_unlock (&self->lock);
   if (late)
     GST_WARNING_OBJECT (self,
@@ -926,34 +681,18 @@ static GstStructure *
 create_stats (GstVodSink *self)
 {
   GstStructure *base = gst_base_sink_get_stats (GST_BASE_SINK (self));
-  GstStructure *stats;
-  VodUploadStats now;
+  GstStructure *structure;
+  VodUploadStats stats;
 
   g_mutex_lock (&self->lock);
   if (self->upload)
-    vod_upload_get_stats (self->upload, &now);
+    vod_upload_get_stats (self->upload, &stats);
   else
-    now = self->last_stats;
+    stats = self->last_stats;
   g_mutex_unlock (&self->lock);
-
-  stats = gst_structure_new (STATS_NAME, "bytes-received", G_TYPE_UINT64,
-      now.bytes_received, "bytes-uploaded", G_TYPE_UINT64, now.bytes_uploaded,
-      "bytes-sent", G_TYPE_UINT64, now.bytes_sent, "bytes-buffered",
-      G_TYPE_UINT64, now.bytes_buffered, "bytes-spooled", G_TYPE_UINT64,
-      G_GUINT64_CONSTANT (0), "parts-uploaded", G_TYPE_UINT, now.parts_uploaded,
-      "parts-skipped", G_TYPE_UINT, 0, "parts-rewritten", G_TYPE_UINT,
-      now.parts_rewritten, "retries", G_TYPE_UINT, now.retries, "upload-rate",
-      G_TYPE_UINT64, now.upload_rate, "blocked-time", G_TYPE_UINT64,
-      (guint64)now.blocked_time * GST_USECOND, "state", G_TYPE_STRING,
-      now.state ? now.state : "idle", NULL);
-  gst_structure_set_value (
-      stats, "rendered", gst_structure_get_value (base, "rendered"));
-  gst_structure_set_value (
-      stats, "dropped", gst_structure_get_value (base, "dropped"));
-  gst_structure_set_value (
-      stats, "average-rate", gst_structure_get_value (base, "average-rate"));
+  structure = gst_vod_stats_structure (&stats, base);
   gst_structure_free (base);
-  return stats;
+  return structure;
 }
 
 static void
@@ -969,10 +708,12 @@ gst_vod_sink_get_property (
   g_mutex_lock (&self->lock);
   switch (id) {
     case PROP_FILE_ID:
-      g_value_set_string (value, self->file_id);
+      if (self->report)
+        g_value_take_string (value, gst_vod_report_file_id (self->report));
       break;
     case PROP_VIDEO_URL:
-      g_value_set_string (value, self->video_url);
+      if (self->report)
+        g_value_take_string (value, gst_vod_report_video_url (self->report));
       break;
     default:
       gst_vod_settings_get (&self->settings, id, value);
@@ -997,12 +738,9 @@ gst_vod_sink_finalize (GObject *object)
   GstVodSink *self = GST_VOD_SINK (object);
 
   g_slist_free_full (self->retired, (GDestroyNotify)vod_upload_unref);
+  g_clear_pointer (&self->report, gst_vod_report_unref);
   gst_vod_settings_clear (&self->settings);
-  g_free (self->name);
-  g_free (self->latched_location);
   g_free (self->title);
-  g_free (self->file_id);
-  g_free (self->video_url);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
@@ -1064,8 +802,7 @@ install_results (GObjectClass *klass)
    */
   g_object_class_install_property (klass, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
-          "Counters of the current or last upload (structure " STATS_NAME ")",
-          GST_TYPE_STRUCTURE, flags));
+          "Counters of the current or last upload", GST_TYPE_STRUCTURE, flags));
 }
 
 static void

@@ -93,7 +93,8 @@ struct _VodUpload {
   guint64 left_at_finish; /* bytes not confirmed when finish was called */
   gint64 blocked_time;    /* µs */
   guint64 received;
-  gboolean warned_parts, warned_time;
+  gint64 blocked_since; /* monotonic µs: memory is full; 0: it is not */
+  gboolean warned_parts, warned_time, warned_blocked;
   gint64 started; /* monotonic µs: first byte */
 
   VodTry step_try;

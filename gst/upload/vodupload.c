@@ -7,6 +7,7 @@
 
 #define MAX_PARTS 10000 /* protocol.md 5.2 */
 #define WARN_PARTS 9000
+#define WARN_BLOCKED (5 * G_USEC_PER_SEC)
 #define WARN_TIME (23 * 3600 * (gint64)G_USEC_PER_SEC)
 
 /* --- life -----------------------------------------------------------------*/
@@ -227,6 +228,31 @@ wake_workers (VodUpload *upload)
   vod_upload_ensure_workers (upload);
 }
 
+static void
+wait_while_full (VodUpload *upload)
+{
+  gint64 since = g_get_monotonic_time ();
+
+  if (upload->blocked_since == 0)
+    upload->blocked_since = since;
+  wait_for_room (upload);
+  upload->blocked_time += g_get_monotonic_time () - since;
+}
+
+/* There is memory again. An outage is over when half of it is free. */
+static void
+note_room (VodUpload *upload)
+{
+  VodSlicesStats stats;
+
+  upload->blocked_since = 0;
+  if (!upload->warned_blocked)
+    return;
+  vod_slices_get_stats (upload->slices, &stats);
+  if (stats.buffered < upload->settings.max_size_bytes / 2)
+    upload->warned_blocked = FALSE;
+}
+
 /* One step of a write. With the lock, which it gives up to copy and to wait.
  * The error is to be reported without the lock. */
 static gsize
@@ -238,12 +264,10 @@ write_step (VodUpload *upload, const guint8 *data, gsize len, GError **error)
 
   result = vod_slices_begin_write (upload->slices, len, &plan);
   if (result == VOD_WRITE_FULL) {
-    gint64 since = g_get_monotonic_time ();
-
-    wait_for_room (upload);
-    upload->blocked_time += g_get_monotonic_time () - since;
+    wait_while_full (upload);
     return 0;
   }
+  note_room (upload);
   if (result != VOD_WRITE_OK) {
     *error = write_error (upload, result);
     return 0;
@@ -260,24 +284,46 @@ write_step (VodUpload *upload, const guint8 *data, gsize len, GError **error)
   return taken;
 }
 
-/* What the owner should hear about limits that come near, once each. With the
- * lock. */
+/* What the owner should hear, once each. With the lock. */
 static const gchar *
-limit_warning (VodUpload *upload)
+due_warning (VodUpload *upload, VodUploadWarning *warning)
 {
+  gint64 now = g_get_monotonic_time ();
+
+  *warning = VOD_UPLOAD_NEAR_LIMIT;
   if (!upload->warned_parts &&
       vod_slices_count (upload->slices) >= WARN_PARTS) {
     upload->warned_parts = TRUE;
-    return "9000 of 10000 parts are used: end this recording soon, or set "
-           "slice-size and max-size-bytes higher next time";
+    return "9000 of 10000 parts are used: end this recording soon, and set "
+           "slice-size and max-size-bytes higher for the next";
   }
-  if (!upload->warned_time &&
-      g_get_monotonic_time () - upload->started > WARN_TIME) {
+  if (!upload->warned_time && now - upload->started > WARN_TIME) {
     upload->warned_time = TRUE;
     return "This upload has lasted 23 hours, the service allows 24: end it, "
            "and record in pieces (splitmuxsink)";
   }
+  if (!upload->warned_blocked && upload->blocked_since != 0 &&
+      now - upload->blocked_since > WARN_BLOCKED) {
+    upload->warned_blocked = TRUE;
+    *warning = VOD_UPLOAD_BLOCKED;
+    return "The network does not keep up: max-size-bytes is used up, and "
+           "upstream has been held back for 5 seconds";
+  }
   return NULL;
+}
+
+/* Gives up the lock to warn. */
+static void
+warn_if_due (VodUpload *upload)
+{
+  VodUploadWarning warning;
+  const gchar *message = due_warning (upload, &warning);
+
+  if (message == NULL)
+    return;
+  g_mutex_unlock (&upload->lock);
+  upload->events.warning (warning, message, upload->data);
+  g_mutex_lock (&upload->lock);
 }
 
 VodFlow
@@ -285,27 +331,25 @@ vod_upload_write (
     VodUpload *upload, const guint8 *data, gsize len, gsize *taken)
 {
   GError *error = NULL;
-  const gchar *warning = NULL;
   VodFlow flow;
 
   *taken = 0;
   g_mutex_lock (&upload->lock);
   if (len > 0)
     start_at_first_byte (upload);
-  while ((flow = flow_of (upload)) == VOD_FLOW_OK && *taken < len && !error)
+  while ((flow = flow_of (upload)) == VOD_FLOW_OK && *taken < len && !error) {
     *taken += write_step (upload, data + *taken, len - *taken, &error);
+    warn_if_due (upload);
+  }
   if (flow == VOD_FLOW_OK && !error) {
     if (vod_slices_worth_cutting (upload->slices) &&
         vod_slices_cut (upload->slices, vod_upload_idle_workers (upload),
             g_get_monotonic_time ()))
       wake_workers (upload);
     vod_upload_check_overdue (upload);
-    warning = limit_warning (upload);
   }
   g_mutex_unlock (&upload->lock);
 
-  if (warning)
-    upload->events.warning (warning, upload->data);
   if (error) {
     vod_upload_fail (upload, error);
     return VOD_FLOW_FAILED;

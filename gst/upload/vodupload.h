@@ -71,6 +71,11 @@ typedef enum {
   VOD_UPLOAD_CLOSED,  /* committed; comes just before `finished` */
 } VodUploadMilestone;
 
+typedef enum {
+  VOD_UPLOAD_NEAR_LIMIT, /* part numbers or time run out */
+  VOD_UPLOAD_BLOCKED,    /* memory has been full for 5 s; once per outage */
+} VodUploadWarning;
+
 /* Called without any lock, from a worker; `failed`, `milestone` and `warning`
  * from the streaming thread too. Any may be called while vod_upload_stop()
  * runs, none after vod_upload_join() returned TRUE. */
@@ -83,7 +88,8 @@ typedef struct {
   void (*retry) (VodPhase phase, guint attempt, guint delay_ms,
       const gchar *message, gpointer data);
   void (*milestone) (VodUploadMilestone milestone, gpointer data);
-  void (*warning) (const gchar *message, gpointer data);
+  void (*warning) (
+      VodUploadWarning warning, const gchar *message, gpointer data);
   /* Exactly one of these two at the end, unless the upload is stopped. */
   void (*finished) (const VodUploadResult *result, gpointer data);
   void (*failed) (GError *error, gpointer data);

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstvodreport.h"
+
+#include "gstvodmessages.h"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_vod_sink_debug);
+#define GST_CAT_DEFAULT gst_vod_sink_debug
+
+/* What PROGRESS messages are about. One may begin before the other has ended: a
+ * short stream ends before its upload is open. */
+typedef enum {
+  STEP_OPEN,
+  STEP_CLOSE,
+  N_STEPS,
+} Step;
+
+static const gchar *const step_codes[N_STEPS] = {"open", "close"};
+
+struct _GstVodReport {
+  GWeakRef element;
+  gchar *name;
+  gchar *location;
+
+  /* `lock` guards what follows. */
+  GMutex lock;
+  gboolean muted;
+  gboolean begun[N_STEPS]; /* PROGRESS was begun and has not ended */
+  GstVodOutcome outcome;
+  gchar *file_id;
+  gchar *video_url;
+};
+
+/* --- life -----------------------------------------------------------------*/
+
+GstVodReport *
+gst_vod_report_new (
+    GstElement *element, const gchar *name, const gchar *location)
+{
+  GstVodReport *report = g_atomic_rc_box_new0 (GstVodReport);
+
+  g_weak_ref_init (&report->element, element);
+  report->name = g_strdup (name);
+  report->location = g_strdup (location);
+  g_mutex_init (&report->lock);
+  return report;
+}
+
+static void
+report_clear (gpointer memory)
+{
+  GstVodReport *report = memory;
+
+  g_weak_ref_clear (&report->element);
+  g_free (report->name);
+  g_free (report->location);
+  g_free (report->file_id);
+  g_free (report->video_url);
+  g_mutex_clear (&report->lock);
+}
+
+GstVodReport *
+gst_vod_report_ref (GstVodReport *report)
+{
+  return g_atomic_rc_box_acquire (report);
+}
+
+void
+gst_vod_report_unref (GstVodReport *report)
+{
+  g_atomic_rc_box_release_full (report, report_clear);
+}
+
+/* The element, if it lives and still wants to hear; a reference. */
+static GstElement *
+hearing_element (GstVodReport *report)
+{
+  gboolean muted;
+
+  g_mutex_lock (&report->lock);
+  muted = report->muted;
+  g_mutex_unlock (&report->lock);
+  return muted ? NULL : g_weak_ref_get (&report->element);
+}
+
+/* --- PROGRESS -------------------------------------------------------------*/
+
+static void
+begin_step (
+    GstVodReport *report, GstElement *element, Step step, const gchar *text)
+{
+  gboolean muted;
+
+  g_mutex_lock (&report->lock);
+  muted = report->muted;
+  report->begun[step] = !muted;
+  g_mutex_unlock (&report->lock);
+  if (!muted)
+    gst_vod_post_step (
+        element, GST_PROGRESS_TYPE_START, step_codes[step], text);
+}
+
+/* Posts that @step has come to @type, if it was begun. */
+static void
+end_step (GstVodReport *report, GstElement *element, Step step,
+    GstProgressType type, const gchar *text)
+{
+  gboolean begun;
+
+  g_mutex_lock (&report->lock);
+  begun = report->begun[step];
+  report->begun[step] = FALSE;
+  g_mutex_unlock (&report->lock);
+  if (begun)
+    gst_vod_post_step (element, type, step_codes[step], text);
+}
+
+static void
+end_steps (GstVodReport *report, GstElement *element, GstProgressType type,
+    const gchar *text)
+{
+  end_step (report, element, STEP_OPEN, type, text);
+  end_step (report, element, STEP_CLOSE, type, text);
+}
+
+/* --- events of the upload -------------------------------------------------*/
+
+static gboolean
+on_can_ask (gpointer data)
+{
+  g_autoptr (GstElement) element = hearing_element (data);
+
+  return element &&
+      g_signal_has_handler_pending (element,
+          g_signal_lookup ("get-signature", G_OBJECT_TYPE (element)), 0, FALSE);
+}
+
+static gchar *
+on_ask (gpointer data)
+{
+  g_autoptr (GstElement) element = hearing_element (data);
+  gchar *signature = NULL;
+
+  if (element == NULL)
+    return NULL;
+  GST_DEBUG_OBJECT (element, "asking the application for a signature");
+  g_signal_emit_by_name (element, "get-signature", &signature);
+  GST_DEBUG_OBJECT (element, "the application %s",
+      signature ? "has answered" : "will answer later");
+  return signature;
+}
+
+static void
+on_progress (const VodUploadProgress *progress, gpointer data)
+{
+  GstVodReport *report = data;
+  g_autoptr (GstElement) element = hearing_element (report);
+  g_autofree gchar *text = NULL;
+  gboolean closing;
+
+  if (element == NULL)
+    return;
+  g_mutex_lock (&report->lock);
+  closing = report->begun[STEP_CLOSE];
+  g_mutex_unlock (&report->lock);
+
+  GST_DEBUG_OBJECT (element,
+      "%" G_GUINT64_FORMAT " bytes confirmed, %" G_GUINT64_FORMAT " bytes/s",
+      progress->loaded, progress->speed);
+  gst_vod_post_progress (element, progress);
+  if (closing && progress->left_done >= 0) {
+    text = g_strdup_printf (
+        "Uploading what is left: %d %%", (int)(100 * progress->left_done));
+    gst_vod_post_step (
+        element, GST_PROGRESS_TYPE_CONTINUE, step_codes[STEP_CLOSE], text);
+  }
+}
+
+static void
+on_retry (VodPhase phase, guint attempt, guint delay_ms, const gchar *message,
+    gpointer data)
+{
+  g_autoptr (GstElement) element = hearing_element (data);
+
+  if (element == NULL)
+    return;
+  GST_WARNING_OBJECT (element, "%s failed (%u), trying again in %u ms: %s",
+      vod_phase_name (phase), attempt, delay_ms, message);
+  gst_vod_post_retry (element, phase, attempt, delay_ms, message);
+}
+
+static void
+on_milestone (VodUploadMilestone milestone, gpointer data)
+{
+  GstVodReport *report = data;
+  g_autoptr (GstElement) element = hearing_element (report);
+
+  if (element == NULL)
+    return;
+  switch (milestone) {
+    case VOD_UPLOAD_OPENING:
+      GST_INFO_OBJECT (element, "asking the service for an upload");
+      begin_step (report, element, STEP_OPEN, "Opening the upload");
+      break;
+    case VOD_UPLOAD_OPENED:
+      GST_INFO_OBJECT (element, "the upload is open");
+      end_step (report, element, STEP_OPEN, GST_PROGRESS_TYPE_COMPLETE,
+          "The upload is open");
+      break;
+    case VOD_UPLOAD_CLOSING:
+      GST_INFO_OBJECT (element, "end of stream, uploading what is left");
+      begin_step (report, element, STEP_CLOSE, "Uploading what is left");
+      break;
+    case VOD_UPLOAD_CLOSED:
+      GST_INFO_OBJECT (element, "the media is committed");
+      end_step (report, element, STEP_CLOSE, GST_PROGRESS_TYPE_COMPLETE,
+          "The media is committed");
+      break;
+  }
+}
+
+static void
+on_warning (VodUploadWarning warning, const gchar *message, gpointer data)
+{
+  g_autoptr (GstElement) element = hearing_element (data);
+
+  if (element)
+    gst_vod_post_warning (
+        element, warning == VOD_UPLOAD_BLOCKED ? "blocked" : NULL, message);
+}
+
+static void
+on_finished (const VodUploadResult *result, gpointer data)
+{
+  GstVodReport *report = data;
+  g_autoptr (GstElement) element = hearing_element (report);
+
+  if (element == NULL)
+    return;
+  g_mutex_lock (&report->lock);
+  report->file_id = g_strdup (result->file_id);
+  report->video_url = g_strdup (result->video_url);
+  report->outcome = GST_VOD_FINISHED;
+  g_mutex_unlock (&report->lock);
+
+  GST_INFO_OBJECT (element,
+      "file id %s, %" G_GUINT64_FORMAT " bytes in %u parts", result->file_id,
+      result->size, result->parts);
+  g_object_notify (G_OBJECT (element), "file-id");
+  g_object_notify (G_OBJECT (element), "video-url");
+  gst_vod_post_finish (element, result, report->name, report->location);
+}
+
+static void
+on_failed (GError *error, gpointer data)
+{
+  gst_vod_report_fail (data, error);
+}
+
+const VodUploadEvents gst_vod_report_events = {
+    .can_ask = on_can_ask,
+    .ask = on_ask,
+    .progress = on_progress,
+    .retry = on_retry,
+    .milestone = on_milestone,
+    .warning = on_warning,
+    .finished = on_finished,
+    .failed = on_failed,
+};
+
+/* --- the element ----------------------------------------------------------*/
+
+void
+gst_vod_report_fail (GstVodReport *report, GError *error)
+{
+  g_autoptr (GstElement) element = hearing_element (report);
+  gboolean fatal, first;
+
+  if (element == NULL)
+    return;
+  g_object_get (element, "fatal-errors", &fatal, NULL);
+  g_mutex_lock (&report->lock);
+  first = report->outcome == GST_VOD_UNDER_WAY;
+  if (first)
+    report->outcome = fatal ? GST_VOD_FAILED : GST_VOD_DISCARDING;
+  g_mutex_unlock (&report->lock);
+  if (!first)
+    return;
+
+  GST_ERROR_OBJECT (element, "upload failed: %s", error->message);
+  gst_vod_post_failure (element, error, fatal);
+  end_steps (report, element, GST_PROGRESS_TYPE_ERROR, error->message);
+}
+
+void
+gst_vod_report_mute (GstVodReport *report)
+{
+  g_autoptr (GstElement) element = g_weak_ref_get (&report->element);
+
+  g_mutex_lock (&report->lock);
+  report->muted = TRUE;
+  g_mutex_unlock (&report->lock);
+  if (element)
+    end_steps (
+        report, element, GST_PROGRESS_TYPE_CANCELED, "The upload was stopped");
+}
+
+GstVodOutcome
+gst_vod_report_outcome (GstVodReport *report)
+{
+  GstVodOutcome outcome;
+
+  g_mutex_lock (&report->lock);
+  outcome = report->outcome;
+  g_mutex_unlock (&report->lock);
+  return outcome;
+}
+
+gchar *
+gst_vod_report_file_id (GstVodReport *report)
+{
+  gchar *file_id;
+
+  g_mutex_lock (&report->lock);
+  file_id = g_strdup (report->file_id);
+  g_mutex_unlock (&report->lock);
+  return file_id;
+}
+
+gchar *
+gst_vod_report_video_url (GstVodReport *report)
+{
+  gchar *video_url;
+
+  g_mutex_lock (&report->lock);
+  video_url = g_strdup (report->video_url);
+  g_mutex_unlock (&report->lock);
+  return video_url;
+}
