@@ -8,6 +8,8 @@
 #include "vodretry.h"
 #include "vodupload-private.h"
 
+#define LOOKS 4
+
 void
 vod_upload_fail (VodUpload *upload, GError *error)
 {
@@ -209,10 +211,14 @@ book_failure (VodUpload *upload, VodJob *job, GError *error, guint *failures)
     case VOD_RETRY_FINAL:
       return -1;
     case VOD_RETRY_LOOK:
-      if (job->kind != VOD_JOB_COMPLETE)
+      if (job->kind == VOD_JOB_COMPLETE) {
+        next_step (upload, VOD_STEP_LOOK);
+        return 0;
+      }
+      /* The object may appear a little after its upload has gone. */
+      if (job->kind != VOD_JOB_LOOK || *failures >= LOOKS)
         return -1;
-      next_step (upload, VOD_STEP_LOOK);
-      return 0;
+      break;
     case VOD_RETRY_CREDENTIALS:
       if (job->applied && job->applied == upload->applied)
         upload->renew_wanted = TRUE;

@@ -42,6 +42,11 @@ static const struct {
   {"AccessDenied", VOD_RETRY_FINAL},
   {"InvalidAccessKeyId", VOD_RETRY_FINAL},
   {"SignatureDoesNotMatch", VOD_RETRY_FINAL},
+  {"EntityTooLarge", VOD_RETRY_FINAL},
+  {"EntityTooSmall", VOD_RETRY_FINAL},
+  {"InvalidPart", VOD_RETRY_FINAL},
+  {"InvalidPartOrder", VOD_RETRY_FINAL},
+  {"MalformedXML", VOD_RETRY_FINAL},
   /* What came over the line differs from what was sent. */
   {"BadDigest", VOD_RETRY_AGAIN},
   {"EntitySizeNotMatch", VOD_RETRY_AGAIN},
@@ -70,6 +75,10 @@ classify_storage (const VodErrorDetails *details)
     if (g_strcmp0 (details->error_code, storage_codes[i].code) == 0)
       return storage_codes[i].verdict;
   }
+  /* Complete says 200 before it has begun to work; what it could not do then is
+   * the service's trouble (protocol.md 5.2). */
+  if (details->http_status < 300)
+    return VOD_RETRY_AGAIN;
   return classify_status (details->http_status);
 }
 
