@@ -206,7 +206,8 @@ get_state (EmuRequest *request)
   builder = json_builder_new ();
   json_builder_begin_object (builder);
   describe_all (emu, builder);
-  emu_stats_describe (emu->stats, builder);
+  emu_stats_describe (emu->stats, builder,
+      g_strcmp0 (emu_query_get (request->query, "log"), "0") != 0);
   json_builder_end_object (builder);
   emu_request_answer_json (request, builder);
 }

@@ -248,15 +248,22 @@ make_upload_id (gint64 now)
   return g_strdup_printf ("%010" G_GINT64_FORMAT "%s", now, random);
 }
 
+static const char *
+content_type_of (EmuRequest *request)
+{
+  const char *type = emu_request_header (request, "Content-Type");
+
+  return type != NULL && *type != '\0' ? type : "application/octet-stream";
+}
+
 static void
 initiate (EmuRequest *request)
 {
   gint64 now = emu_request_now (request);
   g_autofree char *id = make_upload_id (now);
-  const char *type = emu_request_header (request, "Content-Type");
 
   emu_state_add_upload (request->emu->state, id, request->bucket,
-      request->path + 1, type != NULL ? type : "application/octet-stream", now);
+      request->path + 1, content_type_of (request), now);
   emu_request_answer (request, 200, "application/xml",
       g_markup_printf_escaped (
           "<InitiateMultipartUploadResult>\n\t<Bucket>%s</Bucket>\n"
@@ -327,15 +334,13 @@ static void
 put_object (EmuRequest *request)
 {
   g_autofree char *md5 = NULL;
-  const char *type = emu_request_header (request, "Content-Type");
   guint64 crc64 = 0;
   EmuBlob *blob = finish_body (request, &md5, &crc64);
 
   if (blob == NULL)
     return;
   emu_state_put_object (request->emu->state, request->bucket, request->path + 1,
-      type != NULL ? type : "application/octet-stream", blob, md5,
-      emu_request_now (request));
+      content_type_of (request), blob, md5, emu_request_now (request));
   emu_cos_set_sums (request, md5, crc64);
   emu_request_answer (request, 200, NULL, NULL);
 }

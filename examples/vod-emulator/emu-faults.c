@@ -75,7 +75,8 @@ static const char *const operations[] = {"UploadPart",
     "InitiateMultipartUpload", "CompleteMultipartUpload",
     "AbortMultipartUpload", "ListParts", "ListMultipartUploads", "PutObject",
     "HeadObject", "GetObject", "HeadBucket", "ApplyUploadUGC",
-    "CommitUploadUGC", "PrepareUploadUGC", "signature", "report", "media", "*"};
+    "CommitUploadUGC", "PrepareUploadUGC", "signature", "report", "media",
+    "preflight", "*"};
 
 typedef struct {
   JsonNode *source;

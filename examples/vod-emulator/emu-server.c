@@ -45,6 +45,7 @@ route (EmuRequest *request)
   request->style = EMU_STYLE_TEXT;
   request->handler = not_found;
   if (request->method == SOUP_METHOD_OPTIONS) {
+    request->op = "preflight";
     request->handler = preflight;
     return;
   }
@@ -127,6 +128,8 @@ on_started (SoupServer *server, SoupServerMessage *message, gpointer user_data)
   GSocket *socket = soup_server_message_get_socket (message);
 
   emu_connection_get (emu->stats, message);
+  /* libsoup remembers it, and would complain if asked after the end */
+  soup_server_message_get_remote_address (message);
   g_signal_connect (message, "finished", G_CALLBACK (on_message_finished), emu);
   if (socket != NULL &&
       emu_stats_open_connections (emu->stats) > MAX_CONNECTIONS)

@@ -204,7 +204,7 @@ describe_entry (const EmuLogEntry *entry, JsonBuilder *builder)
 }
 
 void
-emu_stats_describe (EmuStats *stats, JsonBuilder *builder)
+emu_stats_describe (EmuStats *stats, JsonBuilder *builder, gboolean with_log)
 {
   describe_requests (stats, builder);
   add_int (builder, "connections", stats->connections);
@@ -217,7 +217,7 @@ emu_stats_describe (EmuStats *stats, JsonBuilder *builder)
   json_builder_end_array (builder);
   json_builder_set_member_name (builder, "log");
   json_builder_begin_array (builder);
-  for (guint i = 0; i < stats->log->len; i++)
+  for (guint i = 0; with_log && i < stats->log->len; i++)
     describe_entry (
         g_ptr_array_index (stats->log, (stats->log_next + i) % stats->log->len),
         builder);

@@ -48,7 +48,8 @@ guint emu_stats_open_connections (EmuStats *stats);
 /* Takes @report; only the last thousand are kept. */
 void emu_stats_add_report (EmuStats *stats, JsonNode *report);
 /* Adds the members of /api/state that are counted here. */
-void emu_stats_describe (EmuStats *stats, JsonBuilder *builder);
+void
+emu_stats_describe (EmuStats *stats, JsonBuilder *builder, gboolean with_log);
 
 G_END_DECLS
 
