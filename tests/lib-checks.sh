@@ -26,17 +26,20 @@ check() {
   rm -f "$log"
 }
 
-# build_in FOLDER OPTION... - configures if need be, and builds.
-build_in() {
+# configure_in FOLDER OPTION... - sets the build up, or its options.
+configure_in() {
   local folder=$1
 
   shift
   if [ -f "$folder/build.ninja" ]; then
-    meson configure "$folder" "$@" || return 1
+    meson configure "$folder" "$@"
   else
-    meson setup "$folder" "$@" || return 1
+    meson setup "$folder" "$@"
   fi
-  meson compile -C "$folder"
+}
+
+build_in() {
+  configure_in "$@" && meson compile -C "$1"
 }
 
 # run_meson_tests FOLDER ARGUMENT... - meson test; each case inside a test

@@ -25,8 +25,7 @@ case "${1:-}" in
 esac
 
 check_devenv() {
-  (cd / && meson devenv -C "$root/$build" gst-inspect-1.0 vodsink) |
-    grep -q "Factory Details"
+  (cd / && meson devenv -C "$root/$build" gst-inspect-1.0 vodsink)
 }
 
 # Installed below a folder of its own, GStreamer finds the plugin there, and
@@ -58,8 +57,9 @@ check_missing_named() {
 
 # Without ISA-L the table version of the CRC64 must do.
 check_without_isal() {
-  build_in build-tables -Dwerror=true -Disal=disabled &&
-    run_meson_tests build-tables test-checksum
+  configure_in build-tables -Dwerror=true -Disal=disabled &&
+    meson compile -C build-tables test-checksum &&
+    meson test -C build-tables --no-rebuild test-checksum
 }
 
 if ! install_missing "${packages_build[@]}" "${packages_run[@]}" \
@@ -93,6 +93,6 @@ run_meson_tests "$build"
 check "meson devenv" check_devenv
 check "meson install" check_install
 check "missing packages are named" check_missing_named
-check_without_isal
+check "CRC64 without ISA-L" check_without_isal
 run_tap python3 tests/pipelines/quickstart.py
 finish

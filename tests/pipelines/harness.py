@@ -304,7 +304,7 @@ class TapResult(unittest.TestResult):
     def fail(self, test, err):
         self.bad += 1
         self.line("not ok", test)
-        text = "".join(traceback.format_exception(*err))
+        text = "".join(traceback.format_exception(*err, limit=-4))
         for line in text.splitlines():
             print("# " + line, file=self.out, flush=True)
 
