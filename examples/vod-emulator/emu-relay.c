@@ -22,7 +22,7 @@
 
 #define MAX_LINKS 400
 #define MAX_QUEUED (16 * 1024 * 1024)
-#define READ_SIZE 16384
+#define READ_SIZE 65536
 #define RATED_BUFFER (128 * 1024)
 
 typedef enum { CHUNK_DATA, CHUNK_END, CHUNK_RESET } ChunkKind;
@@ -220,15 +220,15 @@ refill (EmuRelay *relay, gint64 now)
   relay->tokens_at = now;
 }
 
-/* Small quanta, so that a slow line looks smooth. */
+/* Some five hundred small steps a second, so that a slow line looks smooth. */
 static gsize
 allowance (EmuRelay *relay)
 {
+  guint64 step = CLAMP (relay->rate / 500, 1, READ_SIZE);
+
   if (relay->rate == 0)
     return READ_SIZE;
-  return relay->tokens >= 1448 || relay->tokens >= (double)relay->rate / 20
-      ? (gsize)MAX (relay->tokens, 1)
-      : 0;
+  return relay->tokens >= (double)step ? (gsize)relay->tokens : 0;
 }
 
 /* ---- polling ---- */
