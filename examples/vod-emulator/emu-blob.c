@@ -168,10 +168,8 @@ char *
 emu_blob_writer_md5 (EmuBlobWriter *writer)
 {
   guint8 digest[EVP_MAX_MD_SIZE];
-  g_autoptr (GString) made_up = g_string_new (NULL);
 
   if (writer->md5 != NULL) {
-    g_autofree char *hex = NULL;
     EVP_MD_CTX *copy = EVP_MD_CTX_new ();
 
     if (copy == NULL || !EVP_MD_CTX_copy_ex (copy, writer->md5) ||
@@ -181,10 +179,9 @@ emu_blob_writer_md5 (EmuBlobWriter *writer)
     return emu_hex (digest, 16);
   }
   /* an ETag that at least depends on the bytes */
-  g_string_append_printf (made_up,
-      "%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x", writer->crc64,
-      writer->blob->size);
-  return g_strdup (made_up->str);
+  return g_strdup_printf ("%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER
+                          "x",
+      writer->crc64, writer->blob->size);
 }
 
 EmuBlob *
