@@ -70,6 +70,7 @@ struct _GstVodSink {
   VodUploadStats last_stats; /* of the last one, when there is none */
 
   gboolean flushing;   /* between unlock and unlock_stop */
+  gboolean paused;     /* from PLAYING to PAUSED, until it is PLAYING again */
   gboolean seek_asked; /* upstream asked whether we can seek */
   gboolean seek_pending;
   guint64 seek_to; /* where the next byte goes, if pending */
@@ -123,7 +124,7 @@ create_upload (GstVodSink *self, const VodUploadSettings *settings)
   vod_upload_set_signature (upload, self->settings.signature);
   if (self->seek_asked)
     vod_upload_expect_rewrites (upload);
-  vod_upload_interrupt (upload, self->flushing);
+  vod_upload_interrupt (upload, self->flushing || self->paused);
   self->upload = upload;
 }
 
@@ -411,6 +412,14 @@ gst_vod_sink_wait_event (GstBaseSink *sink, GstEvent *event)
   return drain (GST_VOD_SINK (sink));
 }
 
+/* With the lock. */
+static void
+update_interrupt (GstVodSink *self)
+{
+  if (self->upload)
+    vod_upload_interrupt (self->upload, self->flushing || self->paused);
+}
+
 static gboolean
 gst_vod_sink_unlock (GstBaseSink *sink)
 {
@@ -418,8 +427,7 @@ gst_vod_sink_unlock (GstBaseSink *sink)
 
   g_mutex_lock (&self->lock);
   self->flushing = TRUE;
-  if (self->upload)
-    vod_upload_interrupt (self->upload, TRUE);
+  update_interrupt (self);
   g_mutex_unlock (&self->lock);
   return TRUE;
 }
@@ -431,8 +439,7 @@ gst_vod_sink_unlock_stop (GstBaseSink *sink)
 
   g_mutex_lock (&self->lock);
   self->flushing = FALSE;
-  if (self->upload)
-    vod_upload_interrupt (self->upload, FALSE);
+  update_interrupt (self);
   g_mutex_unlock (&self->lock);
   return TRUE;
 }
@@ -600,6 +607,27 @@ gst_vod_sink_stop (GstBaseSink *sink)
   return TRUE;
 }
 
+static void
+set_paused (GstVodSink *self, gboolean paused)
+{
+  g_mutex_lock (&self->lock);
+  self->paused = paused;
+  update_interrupt (self);
+  g_mutex_unlock (&self->lock);
+}
+
+/* unlock_stop() is not the end of PAUSED: a streaming thread that PLAYING has
+ * woken may have the PREROLL_LOCK back only when it is PAUSED anew. It must not
+ * wait for the upload then, with that lock, which PLAYING needs. */
+static void
+end_pause (GstVodSink *self)
+{
+  GST_BASE_SINK_PREROLL_LOCK (self);
+  set_paused (self, FALSE);
+  GST_BASE_SINK_PREROLL_SIGNAL (self);
+  GST_BASE_SINK_PREROLL_UNLOCK (self);
+}
+
 static GstStateChangeReturn
 gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
 {
@@ -607,6 +635,8 @@ gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
   GstStateChangeReturn ret;
   VodUpload *upload;
 
+  if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
+    set_paused (self, TRUE);
   /* start() is not called between READY and PAUSED, and the streaming thread
    * must leave before the base class waits for it. */
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
@@ -619,7 +649,10 @@ gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
 
   ret = GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
 
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+    end_pause (self);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
+    set_paused (self, FALSE);
     retire_upload (self);
     g_mutex_lock (&self->lock);
     self->seek_asked = FALSE;
