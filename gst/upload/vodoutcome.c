@@ -13,6 +13,8 @@
 void
 vod_upload_fail (VodUpload *upload, GError *error)
 {
+  GPtrArray *requests = NULL;
+
   g_mutex_lock (&upload->lock);
   if (upload->end != VOD_END_NONE || upload->ending) {
     g_mutex_unlock (&upload->lock);
@@ -26,12 +28,15 @@ vod_upload_fail (VodUpload *upload, GError *error)
   g_error_free (error);
 
   g_mutex_lock (&upload->lock);
-  if (upload->end == VOD_END_NONE)
+  if (upload->end == VOD_END_NONE) {
     upload->end = VOD_END_FAILED;
+    requests = vod_upload_take_requests (upload);
+  }
   g_cond_broadcast (&upload->work);
   g_cond_broadcast (&upload->room);
   g_mutex_unlock (&upload->lock);
-  vod_upload_cancel_requests (upload);
+  if (requests)
+    vod_upload_cancel_all (requests);
 }
 
 static void
@@ -269,8 +274,6 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
   gint delay;
 
   error = name_failure (worker, job, error);
-  if (try)
-    try->busy = FALSE;
   if (upload->end != VOD_END_NONE || upload->ending ||
       job->kind == VOD_JOB_ABORT) {
     g_error_free (error);
@@ -278,6 +281,9 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
   }
 
   delay = book_failure (upload, job, error, &failures);
+  /* After the last try nobody may take it up before the end is known. */
+  if (try)
+    try->busy = delay < 0;
   if (job->kind == VOD_JOB_PART) {
     wait_unpinned (upload, job->slice);
     vod_slices_fail (upload->slices, job->slice,

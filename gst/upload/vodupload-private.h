@@ -128,8 +128,13 @@ guint vod_upload_idle_workers (VodUpload *upload);
 /* Cancels requests that take too long, at most once a second. With the lock. */
 void vod_upload_check_overdue (VodUpload *upload);
 
-/* Cancels every request. Takes the lock. */
-void vod_upload_cancel_requests (VodUpload *upload);
+/* The requests under way now: GCancellables, for vod_upload_cancel_all() once
+ * the lock is free. Taken where the end is set, so that the DELETE that follows
+ * from it is not among them. With the lock. */
+GPtrArray *vod_upload_take_requests (VodUpload *upload);
+
+/* Cancels and frees @requests. Without the lock. */
+void vod_upload_cancel_all (GPtrArray *requests);
 
 /* Ends the upload with @error (taken), once. Takes the lock, tells the owner
  * without it. */

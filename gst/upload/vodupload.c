@@ -417,19 +417,19 @@ vod_upload_interrupt (VodUpload *upload, gboolean interrupted)
 void
 vod_upload_stop (VodUpload *upload)
 {
-  gboolean stopped = FALSE;
+  GPtrArray *requests = NULL;
 
   g_mutex_lock (&upload->lock);
   if (upload->end == VOD_END_NONE) {
     upload->end = VOD_END_STOPPED;
-    stopped = TRUE;
+    requests = vod_upload_take_requests (upload);
     g_cond_broadcast (&upload->work);
     g_cond_broadcast (&upload->room);
   }
   g_mutex_unlock (&upload->lock);
 
-  if (stopped)
-    vod_upload_cancel_requests (upload);
+  if (requests)
+    vod_upload_cancel_all (requests);
 }
 
 /* A worker that can be expected to end. With the lock. */
@@ -471,10 +471,13 @@ vod_upload_join (VodUpload *upload)
 
   g_mutex_lock (&upload->lock);
   while (worker_to_wait_for (upload)) {
+    GPtrArray *requests;
+
     if (g_cond_wait_until (&upload->room, &upload->lock, deadline))
       continue;
+    requests = vod_upload_take_requests (upload);
     g_mutex_unlock (&upload->lock);
-    vod_upload_cancel_requests (upload);
+    vod_upload_cancel_all (requests);
     g_mutex_lock (&upload->lock);
     deadline = g_get_monotonic_time () + DELETE_TIME;
   }

@@ -94,21 +94,26 @@ vod_upload_check_overdue (VodUpload *upload)
   }
 }
 
-void
-vod_upload_cancel_requests (VodUpload *upload)
+GPtrArray *
+vod_upload_take_requests (VodUpload *upload)
 {
-  g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (g_object_unref);
+  GPtrArray *requests = g_ptr_array_new_with_free_func (g_object_unref);
 
-  g_mutex_lock (&upload->lock);
   for (guint i = 0; i < upload->workers->len; i++) {
     VodWorker *worker = g_ptr_array_index (upload->workers, i);
 
     if (worker->cancellable)
-      g_ptr_array_add (all, g_object_ref (worker->cancellable));
+      g_ptr_array_add (requests, g_object_ref (worker->cancellable));
   }
-  g_mutex_unlock (&upload->lock);
-  for (guint i = 0; i < all->len; i++)
-    g_cancellable_cancel (g_ptr_array_index (all, i));
+  return requests;
+}
+
+void
+vod_upload_cancel_all (GPtrArray *requests)
+{
+  for (guint i = 0; i < requests->len; i++)
+    g_cancellable_cancel (g_ptr_array_index (requests, i));
+  g_ptr_array_unref (requests);
 }
 
 /* --- which job ------------------------------------------------------------*/
@@ -309,9 +314,11 @@ work (VodWorker *worker)
     if (error) {
       vod_upload_settle_failure (worker, &job, error);
     } else {
+      /* Busy to the end: it tells the owner without the lock, and nobody else
+       * must take up the same step meanwhile. */
+      vod_upload_settle_success (upload, &job);
       if (try)
         try->busy = FALSE;
-      vod_upload_settle_success (upload, &job);
     }
 
     g_mutex_unlock (&upload->lock);
