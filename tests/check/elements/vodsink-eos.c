@@ -49,6 +49,59 @@ GST_START_TEST (test_eos_is_posted_when_the_media_is_committed)
 
 GST_END_TEST;
 
+/* EOS comes while a worker tells that the upload is open: it wakes workers, and
+ * none of them may open it again. */
+static void
+push_eos_when_open (gpointer message, gpointer data)
+{
+  GstProgressType type = 0;
+  Rig *rig = data;
+
+  if (GST_MESSAGE_TYPE (message) != GST_MESSAGE_PROGRESS)
+    return;
+  gst_message_parse_progress (message, &type, NULL, NULL);
+  if (type != GST_PROGRESS_TYPE_COMPLETE ||
+      rig_count (rig, "progress-start-close") > 0)
+    return;
+  rig_push_eos (rig);
+  rig_wait (rig, "progress-start-close");
+  for (guint i = 0; i < 40; i++)
+    if (emulator_count (emulator, "InitiateMultipartUpload", -1) > 1)
+      break;
+    else
+      g_usleep (5000);
+}
+
+static gboolean
+two_workers (gpointer data)
+{
+  return test_count_threads ("vod-upload") == 2;
+}
+
+GST_START_TEST (test_eos_while_it_opens_opens_once)
+{
+  Rig *rig = rig_new (emulator, NULL);
+
+  emulator_add_faults (emulator,
+      "{\"op\":\"InitiateMultipartUpload\",\"delay\":400,\"times\":1}");
+  rig->on_message = push_eos_when_open;
+  rig_set_state (rig, GST_STATE_PLAYING);
+  rig_begin (rig, NULL);
+  rig_push_bytes (rig, 2 * MIB);
+  /* While it opens, more media asks for another worker. */
+  fail_unless (emulator_wait_hits (emulator, 1));
+  rig_push_bytes (rig, MIB);
+  fail_unless (test_wait_until (two_workers, NULL, 5));
+  rig_assert_uploaded (rig, emulator, 0);
+  fail_unless_equals_int (
+      emulator_count (emulator, "InitiateMultipartUpload", -1), 1);
+  fail_unless_equals_int (emulator_count (emulator, "ApplyUploadUGC", -1), 1);
+  fail_unless_equals_int (emulator_n_uploads (emulator), 0);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_pause_at_eos_and_play_posts_eos_once)
 {
   Rig *rig = rig_new (emulator, NULL);
@@ -440,6 +493,7 @@ vodsink_eos_suite (void)
 
   tcase_add_checked_fixture (tc, setup, teardown);
   tcase_add_test (tc, test_eos_is_posted_when_the_media_is_committed);
+  tcase_add_test (tc, test_eos_while_it_opens_opens_once);
   tcase_add_test (tc, test_pause_at_eos_and_play_posts_eos_once);
   tcase_add_test (tc, test_pause_and_play_at_eos_over_and_over);
   tcase_add_test (tc, test_eos_in_paused_waits_for_playing);
