@@ -228,6 +228,31 @@ def messages(output, name=None):
     return found
 
 
+def failure(result):
+    """The one error of a pipeline that has failed, as vodsink-error. When it
+    comes while gst-launch-1.0 still starts, that drops all but the ERROR."""
+    errors = messages(result.out, "vodsink-error")
+    found = re.findall(r"^ERROR: from element \S*GstVodSink:\S+: (.*)\n"
+                       r"Additional debug info:\n\S.*\n"
+                       r"phase (\S+), code (-?\d+), (?:storage code (\S+)|"
+                       r"no storage code), request id (\S+)", result.err,
+                       re.M)
+    if result.code != 1 or len(errors) > 1 or len(found) != 1 or \
+            "Got EOS" in result.out:
+        raise AssertionError("not one error, then the end: " + result.tail())
+    text, phase, code, storage, request = found[0]
+    error = Message("vodsink-error", "")
+    error.fields = {"message": text, "phase": phase, "code": int(code),
+                    "error-code": storage or None,
+                    "request-id": None if request == "unknown" else request}
+    for message in errors:
+        for key, value in error.fields.items():
+            if message.get(key) != value:
+                raise AssertionError("vodsink-error and ERROR differ: %s %s"
+                                     % (message.fields, error.fields))
+    return error
+
+
 def launch(pipeline, eos=True):
     """The arguments of gst-launch-1.0 for a pipeline, which is a list or a
     text without quotes."""
