@@ -261,7 +261,7 @@ install_network (GObjectClass *klass)
       g_param_spec_boolean ("fatal-errors", "Fatal errors",
           "Post an ERROR when the upload fails (FALSE = a WARNING, and go on "
           "discarding media)",
-          TRUE, RW));
+          TRUE, LIVE));
 }
 
 void
@@ -497,7 +497,8 @@ check_network (const GstVodSettings *settings, GError **error)
 {
   const gchar *wrong;
 
-  if (!check_base_uri (settings->endpoint, "endpoint", error))
+  if (!check_base_uri (
+          settings->endpoint ? settings->endpoint : "", "endpoint", error))
     return FALSE;
   if (settings->storage_endpoint &&
       !check_base_uri (settings->storage_endpoint, "storage-endpoint", error))

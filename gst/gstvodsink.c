@@ -552,10 +552,21 @@ byte_position (GstVodSink *self)
 }
 
 static gboolean
+answer_position (GstVodSink *self, GstQuery *query)
+{
+  GstFormat format;
+
+  gst_query_parse_position (query, &format, NULL);
+  if (format != GST_FORMAT_BYTES && format != GST_FORMAT_DEFAULT)
+    return FALSE;
+  gst_query_set_position (query, GST_FORMAT_BYTES, byte_position (self));
+  return TRUE;
+}
+
+static gboolean
 gst_vod_sink_query (GstBaseSink *sink, GstQuery *query)
 {
   GstVodSink *self = GST_VOD_SINK (sink);
-  GstFormat format;
 
   switch (GST_QUERY_TYPE (query)) {
     case GST_QUERY_SEEKING:
@@ -565,11 +576,8 @@ gst_vod_sink_query (GstBaseSink *sink, GstQuery *query)
       gst_query_set_formats (query, 2, GST_FORMAT_DEFAULT, GST_FORMAT_BYTES);
       return TRUE;
     case GST_QUERY_POSITION:
-      gst_query_parse_position (query, &format, NULL);
-      if (format == GST_FORMAT_BYTES || format == GST_FORMAT_DEFAULT) {
-        gst_query_set_position (query, GST_FORMAT_BYTES, byte_position (self));
+      if (answer_position (self, query))
         return TRUE;
-      }
       break;
     default:
       break;
@@ -577,13 +585,24 @@ gst_vod_sink_query (GstBaseSink *sink, GstQuery *query)
   return GST_BASE_SINK_CLASS (parent_class)->query (sink, query);
 }
 
+/* What an application asks does not come by the pad; the base class would
+ * answer from what it makes of the buffers' times. */
+static gboolean
+gst_vod_sink_element_query (GstElement *element, GstQuery *query)
+{
+  if (GST_QUERY_TYPE (query) == GST_QUERY_POSITION &&
+      answer_position (GST_VOD_SINK (element), query))
+    return TRUE;
+  return GST_ELEMENT_CLASS (parent_class)->query (element, query);
+}
+
 /* --- states ---------------------------------------------------------------*/
 
-/* Validation and nothing else: no network, no thread. */
+/* Validation and nothing else: no network, no thread. Not done in start(), whose
+ * failure makes the base class post a second, vague error. */
 static gboolean
-gst_vod_sink_start (GstBaseSink *sink)
+check_settings (GstVodSink *self)
 {
-  GstVodSink *self = GST_VOD_SINK (sink);
   g_autoptr (GError) error = NULL;
   gboolean valid;
 
@@ -635,6 +654,8 @@ gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
   GstStateChangeReturn ret;
   VodUpload *upload;
 
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !check_settings (self))
+    return GST_STATE_CHANGE_FAILURE;
   if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
     set_paused (self, TRUE);
   /* start() is not called between READY and PAUSED, and the streaming thread
@@ -869,13 +890,13 @@ gst_vod_sink_class_init (GstVodSinkClass *klass)
           G_SIGNAL_RUN_LAST, 0, first_answer, NULL, NULL, G_TYPE_STRING, 0);
 
   element_class->change_state = GST_DEBUG_FUNCPTR (gst_vod_sink_change_state);
+  element_class->query = GST_DEBUG_FUNCPTR (gst_vod_sink_element_query);
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_set_static_metadata (element_class,
       "Tencent Cloud VOD sink", "Sink/Network",
       "Uploads a stream to Tencent Cloud VOD as one media while it is made",
       "The vodsink developers");
 
-  sink_class->start = GST_DEBUG_FUNCPTR (gst_vod_sink_start);
   sink_class->stop = GST_DEBUG_FUNCPTR (gst_vod_sink_stop);
   sink_class->render = GST_DEBUG_FUNCPTR (gst_vod_sink_render);
   sink_class->render_list = GST_DEBUG_FUNCPTR (gst_vod_sink_render_list);
