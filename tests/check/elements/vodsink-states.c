@@ -160,8 +160,8 @@ check_hang (const Hang *hang, GstState state)
       rig_count (rig, "progress-canceled-close"));
   if (hang->story)
     rig_assert_story (rig, hang->story);
-  fail_unless (emulator_wait_count (
-                   emulator, "AbortMultipartUpload", -1, hang->deletes),
+  fail_unless (
+      emulator_wait_count (emulator, "AbortMultipartUpload", -1, hang->deletes),
       "%s: nothing deleted", hang->what);
   fail_unless_equals_int (
       emulator_count (emulator, "AbortMultipartUpload", -1), hang->deletes);
