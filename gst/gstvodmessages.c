@@ -43,8 +43,11 @@ gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
       "video-url", G_TYPE_STRING, result->video_url, "size", G_TYPE_UINT64,
       result->size, "parts", G_TYPE_UINT, result->parts, NULL);
 
-  if (location)
-    gst_structure_set (structure, "location", G_TYPE_STRING, location, NULL);
+  if (location) {
+    g_autofree gchar *valid = g_utf8_make_valid (location, -1);
+
+    gst_structure_set (structure, "location", G_TYPE_STRING, valid, NULL);
+  }
   if (result->verify_content)
     gst_structure_set (structure, "verify-content", G_TYPE_STRING,
         result->verify_content, NULL);
@@ -75,6 +78,8 @@ resource_error (GError *error, const VodErrorDetails *details)
   switch ((VodErrorCode)error->code) {
     case VOD_ERROR_PARAMETER:
       return GST_RESOURCE_ERROR_SETTINGS;
+    case VOD_ERROR_READ:
+      return GST_RESOURCE_ERROR_READ;
     case VOD_ERROR_SEEK:
       return GST_RESOURCE_ERROR_SEEK;
     case VOD_ERROR_LIMIT:

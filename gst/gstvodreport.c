@@ -20,6 +20,18 @@ typedef enum {
 
 static const gchar *const step_codes[N_STEPS] = {"open", "close"};
 
+typedef enum {
+  PROGRESS_NONE,
+  PROGRESS_STARTING, /* START is being posted */
+  PROGRESS_BEGUN,
+} ProgressState;
+
+typedef struct {
+  ProgressState state;
+  GstProgressType end; /* while STARTING: how it has ended meanwhile … */
+  gchar *end_text;     /* … if this is not NULL */
+} Progress;
+
 struct _GstVodReport {
   GWeakRef element;
   gchar *name;
@@ -28,7 +40,7 @@ struct _GstVodReport {
   /* `lock` guards what follows. */
   GMutex lock;
   gboolean muted;
-  gboolean begun[N_STEPS]; /* PROGRESS was begun and has not ended */
+  Progress steps[N_STEPS];
   GstVodOutcome outcome;
   gchar *file_id;
   gchar *video_url;
@@ -59,6 +71,8 @@ report_clear (gpointer memory)
   g_free (report->location);
   g_free (report->file_id);
   g_free (report->video_url);
+  for (guint i = 0; i < N_STEPS; i++)
+    g_free (report->steps[i].end_text);
   g_mutex_clear (&report->lock);
 }
 
@@ -88,19 +102,34 @@ hearing_element (GstVodReport *report)
 
 /* --- PROGRESS -------------------------------------------------------------*/
 
+/* Who ends a step while its START is on the way leaves word, so that the END
+ * never comes before it. */
 static void
 begin_step (
     GstVodReport *report, GstElement *element, Step step, const gchar *text)
 {
-  gboolean muted;
+  Progress *progress = &report->steps[step];
+  GstProgressType end = GST_PROGRESS_TYPE_START;
+  gchar *end_text;
 
   g_mutex_lock (&report->lock);
-  muted = report->muted;
-  report->begun[step] = !muted;
+  if (report->muted || report->outcome != GST_VOD_UNDER_WAY) {
+    g_mutex_unlock (&report->lock);
+    return;
+  }
+  progress->state = PROGRESS_STARTING;
   g_mutex_unlock (&report->lock);
-  if (!muted)
-    gst_vod_post_step (
-        element, GST_PROGRESS_TYPE_START, step_codes[step], text);
+
+  gst_vod_post_step (element, GST_PROGRESS_TYPE_START, step_codes[step], text);
+
+  g_mutex_lock (&report->lock);
+  end_text = g_steal_pointer (&progress->end_text);
+  end = progress->end;
+  progress->state = end_text ? PROGRESS_NONE : PROGRESS_BEGUN;
+  g_mutex_unlock (&report->lock);
+  if (end_text)
+    gst_vod_post_step (element, end, step_codes[step], end_text);
+  g_free (end_text);
 }
 
 /* Posts that @step has come to @type, if it was begun. */
@@ -108,11 +137,17 @@ static void
 end_step (GstVodReport *report, GstElement *element, Step step,
     GstProgressType type, const gchar *text)
 {
+  Progress *progress = &report->steps[step];
   gboolean begun;
 
   g_mutex_lock (&report->lock);
-  begun = report->begun[step];
-  report->begun[step] = FALSE;
+  begun = progress->state == PROGRESS_BEGUN;
+  if (begun) {
+    progress->state = PROGRESS_NONE;
+  } else if (progress->state == PROGRESS_STARTING && !progress->end_text) {
+    progress->end = type;
+    progress->end_text = g_strdup (text);
+  }
   g_mutex_unlock (&report->lock);
   if (begun)
     gst_vod_post_step (element, type, step_codes[step], text);
@@ -164,7 +199,7 @@ on_progress (const VodUploadProgress *progress, gpointer data)
   if (element == NULL)
     return;
   g_mutex_lock (&report->lock);
-  closing = report->begun[STEP_CLOSE];
+  closing = report->steps[STEP_CLOSE].state == PROGRESS_BEGUN;
   g_mutex_unlock (&report->lock);
 
   GST_DEBUG_OBJECT (element,

@@ -361,6 +361,9 @@ gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value)
   if (string) {
     g_free (*string);
     *string = g_value_dup_string (value);
+    /* An empty proxy is none, as for souphttpsrc. */
+    if (id == GST_VOD_PROP_PROXY && *string && **string == '\0')
+      g_clear_pointer (string, g_free);
     return;
   }
   switch (id) {
@@ -487,14 +490,25 @@ check_media (const GstVodSettings *settings, GError **error)
 static gboolean
 check_base_uri (const gchar *uri, const gchar *property, GError **error)
 {
-  g_autofree gchar *checked = vod_http_check_base_uri (uri, property, error);
+  g_autofree gchar *checked =
+      vod_http_check_base_uri (uri ? uri : "", property, error);
 
   return checked != NULL;
+}
+
+static const gchar *
+user_agent (const GstVodSettings *settings)
+{
+  return settings->user_agent ? settings->user_agent : DEFAULT_USER_AGENT;
 }
 
 static gboolean
 check_network (const GstVodSettings *settings, GError **error)
 {
+  VodHttpSettings http = {
+      .user_agent = user_agent (settings),
+      .proxy = settings->proxy,
+  };
   const gchar *wrong;
 
   if (!check_base_uri (
@@ -509,6 +523,8 @@ check_network (const GstVodSettings *settings, GError **error)
         error, VOD_ERROR_PARAMETER, "signature-url cannot be used: %s", wrong);
     return FALSE;
   }
+  if (!vod_http_check_settings (&http, error))
+    return FALSE;
   if (settings->tls_ca_file &&
       !g_file_test (settings->tls_ca_file, G_FILE_TEST_EXISTS)) {
     g_autofree gchar *name = vod_printable (settings->tls_ca_file, 256);
@@ -520,10 +536,41 @@ check_network (const GstVodSettings *settings, GError **error)
   return TRUE;
 }
 
+static gboolean
+add_header (GQuark field, const GValue *value, gpointer headers)
+{
+  if (!G_VALUE_HOLDS_STRING (value) || g_value_get_string (value) == NULL)
+    return FALSE;
+  g_ptr_array_add (headers, g_strdup (g_quark_to_string (field)));
+  g_ptr_array_add (headers, g_value_dup_string (value));
+  return TRUE;
+}
+
+static gboolean
+latch_headers (const GstStructure *structure, gchar ***headers, GError **error)
+{
+  g_autoptr (GPtrArray) array = g_ptr_array_new_with_free_func (g_free);
+
+  *headers = NULL;
+  if (structure == NULL)
+    return TRUE;
+  if (!gst_structure_foreach (structure, add_header, array)) {
+    vod_error_set (error, VOD_ERROR_PARAMETER,
+        "signature-headers must have only fields of type string");
+    return FALSE;
+  }
+  g_ptr_array_add (array, NULL);
+  *headers = (gchar **)g_ptr_array_free (g_steal_pointer (&array), FALSE);
+  return TRUE;
+}
+
 gboolean
 gst_vod_settings_check (const GstVodSettings *settings, GError **error)
 {
-  if (!check_media (settings, error) || !check_network (settings, error))
+  g_auto (GStrv) headers = NULL;
+
+  if (!check_media (settings, error) || !check_network (settings, error) ||
+      !latch_headers (settings->signature_headers, &headers, error))
     return FALSE;
   if (settings->max_size_bytes < 4 * settings->slice_size) {
     vod_error_set (error, VOD_ERROR_PARAMETER,
@@ -565,34 +612,6 @@ choose_type (const GstVodSettings *settings, const GstVodStreamFacts *facts)
   return type;
 }
 
-static gboolean
-add_header (GQuark field, const GValue *value, gpointer headers)
-{
-  if (!G_VALUE_HOLDS_STRING (value) || g_value_get_string (value) == NULL)
-    return FALSE;
-  g_ptr_array_add (headers, g_strdup (g_quark_to_string (field)));
-  g_ptr_array_add (headers, g_value_dup_string (value));
-  return TRUE;
-}
-
-static gboolean
-latch_headers (const GstStructure *structure, gchar ***headers, GError **error)
-{
-  g_autoptr (GPtrArray) array = g_ptr_array_new_with_free_func (g_free);
-
-  *headers = NULL;
-  if (structure == NULL)
-    return TRUE;
-  if (!gst_structure_foreach (structure, add_header, array)) {
-    vod_error_set (error, VOD_ERROR_PARAMETER,
-        "signature-headers must have only fields of type string");
-    return FALSE;
-  }
-  g_ptr_array_add (array, NULL);
-  *headers = (gchar **)g_ptr_array_free (g_steal_pointer (&array), FALSE);
-  return TRUE;
-}
-
 gboolean
 gst_vod_settings_latch (const GstVodSettings *settings,
     const GstVodStreamFacts *facts, VodUploadSettings *upload, GError **error)
@@ -625,8 +644,7 @@ gst_vod_settings_latch (const GstVodSettings *settings,
   upload->max_size_bytes = settings->max_size_bytes;
   upload->parallel_uploads = settings->parallel_uploads;
   upload->content_md5 = settings->content_md5;
-  upload->user_agent = g_strdup (
-      settings->user_agent ? settings->user_agent : DEFAULT_USER_AGENT);
+  upload->user_agent = g_strdup (user_agent (settings));
   upload->proxy = g_strdup (settings->proxy);
   upload->tls_ca_file = g_strdup (settings->tls_ca_file);
   upload->timeout = settings->timeout;

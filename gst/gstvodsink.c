@@ -111,6 +111,28 @@ ref_upload (GstVodSink *self)
   return upload;
 }
 
+/* Lets go of retired uploads that have nothing left to do. */
+static void
+reap_retired (GstVodSink *self)
+{
+  GSList *quiet = NULL;
+
+  g_mutex_lock (&self->lock);
+  for (GSList *l = self->retired, *next; l; l = next) {
+    next = l->next;
+    if (vod_upload_is_quiet (l->data)) {
+      self->retired = g_slist_remove_link (self->retired, l);
+      quiet = g_slist_concat (l, quiet);
+    }
+  }
+  g_mutex_unlock (&self->lock);
+  for (GSList *l = quiet; l; l = l->next) {
+    vod_upload_join (l->data);
+    vod_upload_unref (l->data);
+  }
+  g_slist_free (quiet);
+}
+
 /* The upload begins: what the one before reported is forgotten. With the
  * lock. */
 static void
@@ -179,6 +201,7 @@ begin_upload (GstVodSink *self)
   if (active)
     return ref_upload (self);
 
+  reap_retired (self);
   file = gst_vod_media_upstream_file (
       GST_BASE_SINK_PAD (self), &facts.upstream_size);
   facts.upstream_file = file;
@@ -235,8 +258,8 @@ join_retired (GstVodSink *self)
   for (GSList *l = uploads; l; l = l->next) {
     if (!vod_upload_join (l->data))
       GST_WARNING_OBJECT (self,
-          "a get-signature handler does not return; its thread will end "
-          "when it does");
+          "a handler of get-signature or of a message is still running in a "
+          "thread of ours, which will end when it returns");
     vod_upload_unref (l->data);
   }
   g_slist_free (uploads);
@@ -322,6 +345,22 @@ write_bytes (GstVodSink *self, const guint8 *data, gsize size)
 }
 
 static GstFlowReturn
+fail_unreadable (GstVodSink *self)
+{
+  VodUpload *upload = begin_upload (self);
+  GError *error =
+      vod_error_new (VOD_ERROR_READ, "A buffer of the stream cannot be read");
+
+  vod_error_set_phase (error, VOD_PHASE_PART);
+  if (upload)
+    vod_upload_fail (upload, error);
+  else
+    g_error_free (error);
+  g_clear_pointer (&upload, vod_upload_unref);
+  return flow_after_failure (self);
+}
+
+static GstFlowReturn
 gst_vod_sink_render (GstBaseSink *sink, GstBuffer *buffer)
 {
   GstVodSink *self = GST_VOD_SINK (sink);
@@ -334,12 +373,8 @@ gst_vod_sink_render (GstBaseSink *sink, GstBuffer *buffer)
   for (guint i = 0; i < gst_buffer_n_memory (buffer); i++) {
     GstMemory *memory = gst_buffer_peek_memory (buffer, i);
 
-    if (!gst_memory_map (memory, &map, GST_MAP_READ)) {
-      GST_ELEMENT_ERROR (self, RESOURCE, READ,
-          ("A buffer of the stream cannot be read."),
-          ("mapping memory %u failed", i));
-      return GST_FLOW_ERROR;
-    }
+    if (!gst_memory_map (memory, &map, GST_MAP_READ))
+      return fail_unreadable (self);
     if (map.size > 0)
       ret = write_bytes (self, map.data, map.size);
     gst_memory_unmap (memory, &map);
@@ -496,6 +531,9 @@ gst_vod_sink_event (GstBaseSink *sink, GstEvent *event)
     case GST_EVENT_STREAM_START:
       if (current_outcome (self) != GST_VOD_UNDER_WAY)
         retire_upload (self);
+      g_mutex_lock (&self->lock);
+      g_clear_pointer (&self->title, g_free);
+      g_mutex_unlock (&self->lock);
       break;
     default:
       break;

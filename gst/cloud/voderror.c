@@ -126,6 +126,8 @@ vod_error_number (const GError *error)
     case VOD_ERROR_LIMIT:
     case VOD_ERROR_MEDIA_TYPE:
       break;
+    case VOD_ERROR_READ:
+      return -4;
   }
   return -1;
 }

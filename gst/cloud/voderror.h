@@ -53,6 +53,8 @@ typedef enum {
   VOD_ERROR_SEEK,
   /* A limit of the service or of the settings (part numbers, memory). */
   VOD_ERROR_LIMIT,
+  /* The media that is to be sent cannot be read. */
+  VOD_ERROR_READ,
   /* Nothing tells of what type the media is. */
   VOD_ERROR_MEDIA_TYPE,
 } VodErrorCode;
@@ -90,7 +92,7 @@ const gchar *vod_phase_name (VodPhase phase);
 
 /* The `code` of vodsink-error: the service's number; the HTTP status; or
  * negative for local failures (-1 bad parameter, -2 network, -3 cancelled,
- * -5 protocol). */
+ * -4 local storage, -5 protocol). */
 gint vod_error_number (const GError *error);
 
 /* A copy of what came from outside, fit for a message or a log: valid UTF-8,

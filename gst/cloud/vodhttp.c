@@ -71,6 +71,26 @@ create_session (
   return session;
 }
 
+static gboolean
+check_settings (
+    const VodHttpSettings *settings, GProxyResolver **proxies, GError **error)
+{
+  if (!vod_http_is_field_value (settings->user_agent)) {
+    vod_error_set (
+        error, VOD_ERROR_PARAMETER, "user-agent: holds a control character");
+    return FALSE;
+  }
+  return vod_http_proxy_resolver (settings->proxy, proxies, error);
+}
+
+gboolean
+vod_http_check_settings (const VodHttpSettings *settings, GError **error)
+{
+  g_autoptr (GProxyResolver) proxies = NULL;
+
+  return check_settings (settings, &proxies, error);
+}
+
 VodHttp *
 vod_http_new (const VodHttpSettings *settings, GError **error)
 {
@@ -78,12 +98,7 @@ vod_http_new (const VodHttpSettings *settings, GError **error)
   g_autoptr (GProxyResolver) proxies = NULL;
   VodHttp *http;
 
-  if (!vod_http_is_field_value (settings->user_agent)) {
-    vod_error_set (
-        error, VOD_ERROR_PARAMETER, "user-agent: holds a control character");
-    return NULL;
-  }
-  if (!vod_http_proxy_resolver (settings->proxy, &proxies, error))
+  if (!check_settings (settings, &proxies, error))
     return NULL;
   if (settings->tls_ca_file) {
     authorities = load_authorities (settings->tls_ca_file, error);

@@ -78,6 +78,11 @@ typedef struct {
   GHashTable *headers; /* lower-case name -> value, valid UTF-8 */
 } VodHttpAnswer;
 
+/* Are @settings usable, as far as can be told without reading the CA file?
+ * VOD_ERROR_PARAMETER names the property. */
+gboolean
+vod_http_check_settings (const VodHttpSettings *settings, GError **error);
+
 /* @settings are checked: a CA file that cannot be read or a malformed proxy is
  * VOD_ERROR_PARAMETER naming the property. */
 VodHttp *vod_http_new (

@@ -21,10 +21,18 @@ static void
 count_sent (VodHttpBodyStream *self)
 {
   gsize bytes = self->handed;
+  GMainContext *context;
 
   self->handed = 0;
-  if (bytes > 0 && self->request->sent)
-    self->request->sent (bytes, self->request->sent_data);
+  if (bytes == 0 || !self->request->sent)
+    return;
+  /* The callback is the caller's: our context, which never runs, is not for
+   * sources of theirs. */
+  context = g_main_context_ref_thread_default ();
+  g_main_context_pop_thread_default (context);
+  self->request->sent (bytes, self->request->sent_data);
+  g_main_context_push_thread_default (context);
+  g_main_context_unref (context);
 }
 
 static gssize

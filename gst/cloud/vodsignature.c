@@ -256,7 +256,7 @@ none_left (const VodSignatureSource *source, GError **error)
 /* The first source that has one. */
 static gchar *
 get_first (const VodSignatureSource *source, VodHttp *http,
-    GCancellable *cancellable, GError **error)
+    GCancellable *cancellable, gboolean *may_come, GError **error)
 {
   g_autofree gchar *answer =
       source->ask ? source->ask (source->ask_data) : NULL;
@@ -269,6 +269,7 @@ get_first (const VodSignatureSource *source, VodHttp *http,
     return parse_from (
         "signature", source->string, strlen (source->string), error);
   none_left (source, error);
+  *may_come = source->ask != NULL;
   return NULL;
 }
 
@@ -277,9 +278,11 @@ vod_signature_get (const VodSignatureSource *source, VodHttp *http,
     GCancellable *cancellable, gboolean *may_come, GError **error)
 {
   GError *failure = NULL;
-  gchar *signature = get_first (source, http, cancellable, &failure);
+  gchar *signature;
 
-  *may_come = source->ask != NULL;
+  *may_come = FALSE;
+  signature = get_first (source, http, cancellable, may_come, &failure);
+
   if (signature)
     return signature;
   vod_error_set_phase (failure, VOD_PHASE_SIGNATURE);

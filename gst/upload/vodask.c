@@ -4,6 +4,7 @@
  * gives later. Functions here are called without the lock.
  */
 #include "../cloud/vodsignature.h"
+#include "vodretry.h"
 #include "vodupload-private.h"
 
 /* Asks the application. */
@@ -66,24 +67,27 @@ ask_sources (VodWorker *worker, gboolean ask, guint *serial, gboolean *may_come,
 static gboolean
 wait_for_signature (VodUpload *upload, guint serial)
 {
-  gint64 since = g_get_monotonic_time (), deadline;
+  gint64 since = g_get_monotonic_time ();
   gboolean came;
 
   g_mutex_lock (&upload->lock);
   upload->waiting_for_signature = TRUE;
+  vod_upload_stand_still (upload, TRUE);
   while (serial == upload->signature_serial && upload->end == VOD_END_NONE &&
       !upload->ending) {
-    deadline = since + upload->retry_duration * G_USEC_PER_SEC;
-    if (upload->retry_duration < 0)
-      g_cond_wait (&upload->work, &upload->lock);
-    else if (g_get_monotonic_time () >= deadline)
+    gint64 left = vod_retry_left (
+        g_get_monotonic_time (), since, 0, upload->retry_duration);
+
+    if (left == 0)
       break;
+    if (left == G_MAXINT64)
+      g_cond_wait (&upload->work, &upload->lock);
     else
-      g_cond_wait_until (&upload->work, &upload->lock, deadline);
+      g_cond_wait_until (
+          &upload->work, &upload->lock, g_get_monotonic_time () + left);
   }
+  vod_upload_stand_still (upload, FALSE);
   upload->waiting_for_signature = FALSE;
-  if (upload->failing_since != 0)
-    upload->held += g_get_monotonic_time () - since;
   came = serial != upload->signature_serial;
   g_mutex_unlock (&upload->lock);
   return came;

@@ -10,19 +10,21 @@
 
 #define LOOKS 4
 
-void
-vod_upload_fail (VodUpload *upload, GError *error)
+/* The right to end the upload goes to one only. */
+static gboolean
+claim_end (VodUpload *upload)
+{
+  if (upload->end != VOD_END_NONE || upload->ending)
+    return FALSE;
+  upload->ending = TRUE;
+  return TRUE;
+}
+
+/* For who has claimed the end. Takes @error. Without the lock. */
+static void
+tell_failure (VodUpload *upload, GError *error)
 {
   GPtrArray *requests = NULL;
-
-  g_mutex_lock (&upload->lock);
-  if (upload->end != VOD_END_NONE || upload->ending) {
-    g_mutex_unlock (&upload->lock);
-    g_error_free (error);
-    return;
-  }
-  upload->ending = TRUE;
-  g_mutex_unlock (&upload->lock);
 
   upload->events.failed (error, upload->data);
   g_error_free (error);
@@ -31,12 +33,54 @@ vod_upload_fail (VodUpload *upload, GError *error)
   if (upload->end == VOD_END_NONE) {
     upload->end = VOD_END_FAILED;
     requests = vod_upload_take_requests (upload);
+    vod_slices_release (upload->slices);
   }
   g_cond_broadcast (&upload->work);
   g_cond_broadcast (&upload->room);
   g_mutex_unlock (&upload->lock);
   if (requests)
     vod_upload_cancel_all (requests);
+}
+
+void
+vod_upload_fail (VodUpload *upload, GError *error)
+{
+  gboolean claimed;
+
+  g_mutex_lock (&upload->lock);
+  claimed = claim_end (upload);
+  g_mutex_unlock (&upload->lock);
+  if (claimed)
+    tell_failure (upload, error);
+  else
+    g_error_free (error);
+}
+
+/* --- the clock of retry-duration ------------------------------------------*/
+
+/* What of the time since the first failure has stood still. */
+static gint64
+held_until (const VodUpload *upload, gint64 now)
+{
+  if (upload->still == 0 || upload->failing_since == 0)
+    return upload->held;
+  return upload->held + now - MAX (upload->still_since, upload->failing_since);
+}
+
+void
+vod_upload_stand_still (VodUpload *upload, gboolean still)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (still) {
+    if (upload->still++ == 0)
+      upload->still_since = now;
+  } else if (upload->still == 1) {
+    upload->held = held_until (upload, now);
+    upload->still = 0;
+  } else {
+    upload->still--;
+  }
 }
 
 static void
@@ -51,6 +95,24 @@ note_success (VodUpload *upload)
     vod_slices_retry_now (upload->slices);
     g_cond_broadcast (&upload->work);
   }
+}
+
+/* --- what succeeded -------------------------------------------------------*/
+
+/* Around what is told without the lock: a worker that is in the owner's hands
+ * is not free for a job. */
+static void
+leave_lock (VodWorker *worker)
+{
+  worker->busy = TRUE;
+  g_mutex_unlock (&worker->upload->lock);
+}
+
+static void
+return_to_lock (VodWorker *worker)
+{
+  g_mutex_lock (&worker->upload->lock);
+  worker->busy = FALSE;
 }
 
 static void
@@ -77,8 +139,10 @@ adopt_applied (VodUpload *upload, VodApiApplied *applied)
 }
 
 static void
-settle_renewal (VodUpload *upload, VodJob *job)
+settle_renewal (VodWorker *worker, VodJob *job)
 {
+  VodUpload *upload = worker->upload;
+
   if (g_strcmp0 (job->new_applied->key, upload->applied->key) != 0 ||
       g_strcmp0 (job->new_applied->bucket_host, upload->applied->bucket_host) !=
           0) {
@@ -86,9 +150,9 @@ settle_renewal (VodUpload *upload, VodJob *job)
         "Fresh credentials are for another object than the one begun");
 
     vod_error_set_phase (error, VOD_PHASE_APPLY);
-    g_mutex_unlock (&upload->lock);
+    leave_lock (worker);
     vod_upload_fail (upload, error);
-    g_mutex_lock (&upload->lock);
+    return_to_lock (worker);
     return;
   }
   adopt_applied (upload, job->new_applied);
@@ -111,8 +175,9 @@ wait_unpinned (VodUpload *upload, const VodSlice *slice)
 }
 
 static void
-settle_commit (VodUpload *upload, VodJob *job)
+settle_commit (VodWorker *worker, VodJob *job)
 {
+  VodUpload *upload = worker->upload;
   VodSlicesStats stats;
   VodUploadResult result = {
       .file_id = job->committed.file_id,
@@ -120,42 +185,54 @@ settle_commit (VodUpload *upload, VodJob *job)
       .verify_content = job->committed.verify_content,
   };
 
-  if (upload->end != VOD_END_NONE || upload->ending)
+  if (!claim_end (upload))
     return;
-  upload->ending = TRUE;
   upload->step = VOD_STEP_END;
   vod_slices_get_stats (upload->slices, &stats);
   result.size = stats.size;
   result.parts = vod_slices_count (upload->slices);
-  g_mutex_unlock (&upload->lock);
+  leave_lock (worker);
 
   vod_upload_tell_progress (upload, TRUE);
   upload->events.milestone (VOD_UPLOAD_CLOSED, upload->data);
   upload->events.finished (&result, upload->data);
 
-  g_mutex_lock (&upload->lock);
+  return_to_lock (worker);
   if (upload->end == VOD_END_NONE)
     upload->end = VOD_END_DONE;
+  vod_slices_release (upload->slices);
   g_cond_broadcast (&upload->work);
   g_cond_broadcast (&upload->room);
 }
 
-/* Calls events.milestone without the lock. */
 static void
-tell_milestone (VodUpload *upload, VodUploadMilestone milestone)
+settle_initiate (VodWorker *worker, VodJob *job)
 {
-  g_mutex_unlock (&upload->lock);
-  upload->events.milestone (milestone, upload->data);
-  g_mutex_lock (&upload->lock);
+  VodUpload *upload = worker->upload;
+
+  upload->upload_id = g_steal_pointer (&job->new_upload_id);
+  upload->parts_to_delete = TRUE;
+  next_step (upload, VOD_STEP_PARTS);
+  if (upload->end != VOD_END_NONE || upload->ending)
+    return;
+  vod_upload_ensure_workers (upload);
+  leave_lock (worker);
+  upload->events.milestone (VOD_UPLOAD_OPENED, upload->data);
+  return_to_lock (worker);
 }
 
 void
-vod_upload_settle_success (VodUpload *upload, VodJob *job)
+vod_upload_settle_success (VodWorker *worker, VodJob *job)
 {
+  VodUpload *upload = worker->upload;
+  VodTry *try = vod_upload_try_of (upload, job->kind);
+
+  if (try)
+    try->busy = FALSE;
   if (job->kind == VOD_JOB_ABORT)
     return;
   if (job->kind == VOD_JOB_RENEW) {
-    settle_renewal (upload, job);
+    settle_renewal (worker, job);
     return;
   }
   note_success (upload);
@@ -166,18 +243,14 @@ vod_upload_settle_success (VodUpload *upload, VodJob *job)
       next_step (upload, VOD_STEP_INITIATE);
       break;
     case VOD_JOB_INITIATE:
-      upload->upload_id = g_steal_pointer (&job->new_upload_id);
-      upload->parts_to_delete = TRUE;
-      if (upload->end == VOD_END_NONE && !upload->ending)
-        tell_milestone (upload, VOD_UPLOAD_OPENED);
-      next_step (upload, VOD_STEP_PARTS);
+      settle_initiate (worker, job);
       break;
     case VOD_JOB_PART:
       wait_unpinned (upload, job->slice);
       vod_slices_confirm (
           upload->slices, job->slice, job->crc64, job->receipt.etag);
       g_cond_broadcast (&upload->room);
-      g_cond_signal (&upload->work);
+      g_cond_broadcast (&upload->work);
       break;
     case VOD_JOB_COMPLETE:
     case VOD_JOB_LOOK:
@@ -185,7 +258,7 @@ vod_upload_settle_success (VodUpload *upload, VodJob *job)
       next_step (upload, VOD_STEP_COMMIT);
       break;
     case VOD_JOB_COMMIT:
-      settle_commit (upload, job);
+      settle_commit (worker, job);
       break;
     default:
       break;
@@ -193,54 +266,88 @@ vod_upload_settle_success (VodUpload *upload, VodJob *job)
   vod_upload_ensure_workers (upload);
 }
 
+/* --- what failed ----------------------------------------------------------*/
+
+/* Remembers that the service would not have this signature, and why, so that
+ * the `signature` property is not offered again. */
+static void
+note_refused (VodUpload *upload, const VodJob *job, const GError *error)
+{
+  if (job->signature == NULL)
+    return;
+  g_free (upload->refused);
+  upload->refused = g_strdup (job->signature);
+  g_clear_error (&upload->refusal);
+  upload->refusal = g_error_copy (error);
+}
+
+/* What the verdict asks for besides trying again. FALSE: it is final. */
+static gboolean
+follow_verdict (VodUpload *upload, const VodJob *job, const GError *error,
+    VodRetry verdict, guint failures)
+{
+  switch (verdict) {
+    case VOD_RETRY_FINAL:
+      return FALSE;
+    case VOD_RETRY_LOOK:
+      if (job->kind == VOD_JOB_COMPLETE) {
+        next_step (upload, VOD_STEP_LOOK);
+        return TRUE;
+      }
+      /* The object may appear a little after its upload has gone. */
+      return job->kind == VOD_JOB_LOOK && failures < LOOKS;
+    case VOD_RETRY_CREDENTIALS:
+      if (job->applied && job->applied == upload->applied)
+        upload->renew_wanted = TRUE;
+      return TRUE;
+    case VOD_RETRY_SIGNATURE:
+      note_refused (upload, job, error);
+      return TRUE;
+    case VOD_RETRY_AGAIN:
+      break;
+  }
+  return TRUE;
+}
+
+/* Credentials are renewed early: while the old ones are good, a renewal that
+ * fails is no failure of the upload. */
+static gboolean
+can_do_without (const VodUpload *upload, const VodJob *job, gint64 now)
+{
+  return job->kind == VOD_JOB_RENEW && !upload->renew_wanted &&
+      now < upload->expires_at;
+}
+
 /* Books a failure and says when to try again: ms, or -1 for not any more. */
 static gint
 book_failure (VodUpload *upload, VodJob *job, GError *error, guint *failures)
 {
   VodTry *try = vod_upload_try_of (upload, job->kind);
+  const VodErrorDetails *details = vod_error_details (error);
   gint64 now = g_get_monotonic_time (), left;
+  gboolean spare = can_do_without (upload, job, now), go_on;
   VodRetry verdict;
   guint delay;
 
-  if (upload->failing_since == 0)
-    upload->failing_since = MAX (job->begun, upload->last_success);
   *failures = try ? ++try->failures : job->slice->attempts + 1;
   verdict = vod_retry_classify (error, *failures);
-  left = vod_retry_left (
-      now, upload->failing_since, upload->held, upload->retry_duration);
-  delay = vod_retry_delay (
-      *failures, vod_error_details (error)->retry_after, g_random_int ());
-  delay = MIN (delay, left / 1000);
-
-  switch (verdict) {
-    case VOD_RETRY_FINAL:
-      return -1;
-    case VOD_RETRY_LOOK:
-      if (job->kind == VOD_JOB_COMPLETE) {
-        next_step (upload, VOD_STEP_LOOK);
-        return 0;
-      }
-      /* The object may appear a little after its upload has gone. */
-      if (job->kind != VOD_JOB_LOOK || *failures >= LOOKS)
-        return -1;
-      break;
-    case VOD_RETRY_CREDENTIALS:
-      if (job->applied && job->applied == upload->applied)
-        upload->renew_wanted = TRUE;
-      delay = *failures == 1 ? 0 : delay;
-      break;
-    case VOD_RETRY_SIGNATURE:
-      if (g_strcmp0 (job->signature, upload->signature) == 0) {
-        g_free (upload->refused);
-        upload->refused = g_strdup (job->signature);
-      }
-      delay = *failures == 1 ? 0 : delay;
-      break;
-    case VOD_RETRY_AGAIN:
-      break;
+  delay = vod_retry_delay (*failures, details->retry_after, g_random_int ());
+  go_on = follow_verdict (upload, job, error, verdict, *failures);
+  if (spare) {
+    try->not_before = now + delay * (gint64)1000;
+    return delay;
   }
-  if (left <= 0)
+
+  if (upload->failing_since == 0)
+    upload->failing_since = MAX (job->begun, upload->last_success);
+  left = vod_retry_left (now, upload->failing_since, held_until (upload, now),
+      upload->retry_duration);
+  if (!go_on || left <= 0)
     return -1;
+  /* What stood in the way is being mended: the first time, go on at once. */
+  if (verdict != VOD_RETRY_AGAIN && *failures == 1)
+    delay = 0;
+  delay = MIN (delay, left / 1000);
   if (try)
     try->not_before = now + delay * (gint64)1000;
   return delay;
@@ -251,18 +358,47 @@ book_failure (VodUpload *upload, VodJob *job, GError *error, guint *failures)
 static GError *
 name_failure (VodWorker *worker, VodJob *job, GError *error)
 {
-  if (worker->overdue) {
-    g_error_free (error);
+  GError *other = error;
+
+  if (worker->overdue)
     error = vod_error_new (VOD_ERROR_NETWORK,
         "The request made too little progress and was given up");
-  } else if (vod_error_details (error) == NULL) {
-    GError *foreign = error;
-
-    error = vod_error_new (VOD_ERROR_NETWORK, "%s", foreign->message);
-    g_error_free (foreign);
-  }
+  else if (vod_error_details (error) == NULL)
+    error = vod_error_new (VOD_ERROR_NETWORK, "%s", other->message);
+  if (error != other)
+    g_error_free (other);
   vod_error_set_phase (error, vod_job_phase (job->kind));
   return error;
+}
+
+/* There is no signature because the service refused the one there was: its own
+ * words, number and request id are what people need. */
+static GError *
+name_refusal (VodUpload *upload, GError *error)
+{
+  GError *named;
+
+  if (error->code != VOD_ERROR_SIGNATURE || upload->refusal == NULL)
+    return error;
+  named = g_error_copy (upload->refusal);
+  g_free (named->message);
+  named->message =
+      g_strdup_printf ("%s (%s)", error->message, upload->refusal->message);
+  vod_error_details (named)->phase = VOD_PHASE_SIGNATURE;
+  g_error_free (error);
+  return named;
+}
+
+/* The slice is no longer with this worker. @firm: the server has said when to
+ * come again. */
+static void
+give_slice_back (VodUpload *upload, VodJob *job, gint delay, gboolean firm)
+{
+  if (job->kind != VOD_JOB_PART)
+    return;
+  wait_unpinned (upload, job->slice);
+  vod_slices_fail (upload->slices, job->slice,
+      g_get_monotonic_time () + MAX (delay, 0) * (gint64)1000, firm);
 }
 
 void
@@ -274,32 +410,33 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
   gint delay;
 
   error = name_failure (worker, job, error);
+  if (try)
+    try->busy = FALSE;
   if (upload->end != VOD_END_NONE || upload->ending ||
       job->kind == VOD_JOB_ABORT) {
+    give_slice_back (upload, job, 0, FALSE);
     g_error_free (error);
     return;
   }
 
   delay = book_failure (upload, job, error, &failures);
-  /* After the last try nobody may take it up before the end is known. */
-  if (try)
-    try->busy = delay < 0;
-  if (job->kind == VOD_JOB_PART) {
-    wait_unpinned (upload, job->slice);
-    vod_slices_fail (upload->slices, job->slice,
-        g_get_monotonic_time () + MAX (delay, 0) * (gint64)1000);
-  }
-  if (delay >= 0)
+  if (delay < 0) {
+    /* At once, so that nobody takes the request up again meanwhile. */
+    claim_end (upload);
+    error = name_refusal (upload, error);
+  } else {
     upload->retries++;
+  }
+  give_slice_back (upload, job, delay, error->code != VOD_ERROR_NETWORK);
   g_cond_broadcast (&upload->work);
 
-  g_mutex_unlock (&upload->lock);
+  leave_lock (worker);
   if (delay < 0) {
-    vod_upload_fail (upload, g_steal_pointer (&error));
+    tell_failure (upload, error);
   } else {
     upload->events.retry (vod_error_details (error)->phase, failures, delay,
         error->message, upload->data);
     g_error_free (error);
   }
-  g_mutex_lock (&upload->lock);
+  return_to_lock (worker);
 }

@@ -2,18 +2,25 @@
 /* How far the upload is, said no oftener than asked for, in order. */
 #include "vodupload-private.h"
 
+#define LOOK_INTERVAL (G_USEC_PER_SEC / 4)
+
+void
+vod_upload_measure_rate (VodUpload *upload)
+{
+  guint64 sent = atomic_load (&upload->bytes_sent);
+
+  vod_rate_add (
+      &upload->rate, g_get_monotonic_time (), sent - upload->rate_counted);
+  upload->rate_counted = sent;
+}
+
 static void
 measure_progress (VodUpload *upload, VodUploadProgress *progress)
 {
-  guint64 sent = atomic_load (&upload->bytes_sent);
-  gint64 now = g_get_monotonic_time ();
-  guint64 expected = upload->settings.expected_size;
+  guint64 expected = upload->settings.expected_size, left;
   VodSlicesStats stats;
 
   vod_slices_get_stats (upload->slices, &stats);
-  vod_rate_add (&upload->rate, now, sent - upload->rate_counted);
-  upload->rate_counted = sent;
-
   progress->loaded = stats.confirmed;
   progress->total = upload->closing ? stats.size
       : stats.size <= expected      ? expected
@@ -21,17 +28,31 @@ measure_progress (VodUpload *upload, VodUploadProgress *progress)
   progress->percent = -1;
   if (progress->total > 0)
     progress->percent = 100.0 * progress->loaded / progress->total;
-  progress->speed = vod_rate_get (&upload->rate, now);
+  progress->speed = vod_rate_get (&upload->rate, g_get_monotonic_time ());
   progress->left_done = -1;
   if (upload->closing) {
-    guint64 left = stats.size - stats.confirmed;
-
+    left = stats.size - stats.confirmed;
     /* A dirty head may make it more than there was. */
     upload->left_at_finish = MAX (upload->left_at_finish, left);
-    progress->left_done = upload->left_at_finish
-        ? 1.0 - (gdouble)left / upload->left_at_finish
-        : 1.0;
+    progress->left_done = 1.0;
+    if (left > 0)
+      progress->left_done -= (gdouble)left / upload->left_at_finish;
   }
+}
+
+/* Is it this caller's turn to tell? The last one waits for its turn. With the
+ * lock. */
+static gboolean
+may_tell (VodUpload *upload, gboolean last)
+{
+  if (upload->progress_interval == 0)
+    return FALSE;
+  while (last && upload->telling)
+    g_cond_wait (&upload->work, &upload->lock);
+  if (last)
+    return TRUE;
+  return !upload->telling && !upload->ending && upload->end == VOD_END_NONE &&
+      g_get_monotonic_time () >= upload->next_progress;
 }
 
 void
@@ -40,20 +61,18 @@ vod_upload_tell_progress (VodUpload *upload, gboolean last)
   VodUploadProgress progress;
   gint64 now = g_get_monotonic_time ();
 
-  if (!last && now < atomic_load (&upload->next_progress))
+  if (!last && now < atomic_load (&upload->next_look))
     return;
+  atomic_store (&upload->next_look, now + LOOK_INTERVAL);
 
   g_mutex_lock (&upload->lock);
-  while (last && upload->telling)
-    g_cond_wait (&upload->work, &upload->lock);
-  if (upload->telling || upload->progress_interval == 0 ||
-      (!last && (upload->ending || upload->end != VOD_END_NONE))) {
+  vod_upload_measure_rate (upload);
+  if (!may_tell (upload, last)) {
     g_mutex_unlock (&upload->lock);
     return;
   }
   upload->telling = TRUE;
-  atomic_store (
-      &upload->next_progress, now + upload->progress_interval * (gint64)1000);
+  upload->next_progress = now + upload->progress_interval * (gint64)1000;
   measure_progress (upload, &progress);
   g_mutex_unlock (&upload->lock);
 

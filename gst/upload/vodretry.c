@@ -110,6 +110,7 @@ vod_retry_classify (GError *error, guint failures)
     case VOD_ERROR_SIGNATURE:
     case VOD_ERROR_SEEK:
     case VOD_ERROR_LIMIT:
+    case VOD_ERROR_READ:
     case VOD_ERROR_MEDIA_TYPE:
       break;
   }
@@ -134,5 +135,5 @@ vod_retry_left (
 
   if (retry_duration < 0)
     return G_MAXINT64;
-  return MAX (retry_duration * G_USEC_PER_SEC - spent, 0);
+  return MAX ((gint64)retry_duration * G_USEC_PER_SEC - spent, 0);
 }

@@ -13,7 +13,8 @@ struct _VodSlices {
   guint64 position;
   guint64 size;
   gboolean eos;
-  gboolean blocked; /* the writer waits for memory */
+  gboolean released; /* the upload has ended */
+  gboolean blocked;  /* the writer waits for memory */
 
   guint64 head;     /* end of the region that is known to be rewritten */
   guint64 head_cut; /* where the last head slice is cut */
@@ -225,6 +226,18 @@ drop_oldest (VodSlices *self)
   return FALSE;
 }
 
+/* After vod_slices_release() nobody needs the bytes but who reads or writes them
+ * at the moment. */
+static void
+drop_if_released (VodSlices *self, VodSlice *slice)
+{
+  if (!self->released || slice->bytes == NULL || slice->pinned ||
+      slice->state == VOD_SLICE_IN_FLIGHT)
+    return;
+  g_clear_pointer (&slice->bytes, vod_extent_free);
+  vod_store_trim (self->store);
+}
+
 static gboolean
 grow_slice (VodSlices *self, VodSlice *slice)
 {
@@ -335,6 +348,18 @@ plan_rewrite (VodSlices *self, guint64 len, VodWritePlan *plan)
   return VOD_WRITE_OK;
 }
 
+/* The most that can still follow, in the parts that are left. */
+static guint64
+room_in_parts (const VodSlices *self)
+{
+  guint64 room = 0;
+
+  for (guint number = self->all->len; number <= self->config.max_parts;
+       number++)
+    room += vod_slices_full (&self->config, MAX (number, 1));
+  return room;
+}
+
 VodWriteResult
 vod_slices_begin_write (VodSlices *self, gsize len, VodWritePlan *plan)
 {
@@ -345,6 +370,8 @@ vod_slices_begin_write (VodSlices *self, gsize len, VodWritePlan *plan)
   if (self->position > self->size) {
     if (!extend_head (self, self->position))
       return VOD_WRITE_HEAD_TOO_BIG;
+    if (self->position - self->size > room_in_parts (self))
+      return VOD_WRITE_NO_PART;
     plan->zero = TRUE;
     result = plan_append (self, self->position - self->size, plan);
   } else if (self->position == self->size) {
@@ -403,6 +430,8 @@ vod_slices_end_write (VodSlices *self, const VodWritePlan *plan)
     if (slice->state == VOD_SLICE_CONFIRMED)
       make_dirty (self, slice);
   }
+
+  drop_if_released (self, slice);
 
   if (plan->zero)
     return 0;
@@ -527,25 +556,39 @@ vod_slices_confirm (
     make_dirty (self, slice);
   else if (!self->config.keep && is_droppable (self, slice))
     g_clear_pointer (&slice->bytes, vod_extent_free);
+  drop_if_released (self, slice);
 }
 
 void
-vod_slices_fail (VodSlices *self, VodSlice *slice, gint64 not_before)
+vod_slices_fail (
+    VodSlices *self, VodSlice *slice, gint64 not_before, gboolean firm)
 {
   g_return_if_fail (slice->state == VOD_SLICE_IN_FLIGHT && !slice->pinned);
 
   vod_extent_adopt_shadows (slice->bytes);
   slice->state = VOD_SLICE_READY;
   slice->not_before = not_before;
+  slice->firm = firm;
   slice->attempts++;
+  drop_if_released (self, slice);
 }
 
 void
 vod_slices_retry_now (VodSlices *self)
 {
   for (guint i = next_open (self, 0); i < self->all->len;
-       i = next_open (self, i + 1))
-    slice_at_index (self, i)->not_before = 0;
+       i = next_open (self, i + 1)) {
+    VodSlice *slice = slice_at_index (self, i);
+
+    if (!slice->firm)
+      slice->not_before = 0;
+  }
+}
+
+gboolean
+vod_slices_holds_back (const VodSlices *self)
+{
+  return self->distance > 0 && !self->eos;
 }
 
 const guint8 *
@@ -555,6 +598,14 @@ vod_slice_peek (VodSlice *slice, guint64 offset, gsize *len)
 
   *len = MIN (*len, slice->size - offset);
   return bytes;
+}
+
+void
+vod_slices_release (VodSlices *self)
+{
+  self->released = TRUE;
+  for (guint i = 0; i < self->all->len; i++)
+    drop_if_released (self, slice_at_index (self, i));
 }
 
 /* --- what there is --------------------------------------------------------*/

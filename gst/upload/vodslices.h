@@ -61,10 +61,11 @@ typedef struct {
   guint64 offset; /* in the stream */
   guint64 size;   /* bytes so far; final once cut */
   VodSliceState state;
-  gboolean sent;     /* was confirmed at least once */
-  gboolean pinned;   /* the streaming thread copies into it */
-  VodExtent *bytes;  /* NULL: dropped */
-  guint attempts;    /* failures since it was last confirmed */
+  gboolean sent;    /* was confirmed at least once */
+  gboolean pinned;  /* the streaming thread copies into it */
+  VodExtent *bytes; /* NULL: dropped */
+  gboolean firm;  /* … and not before, whatever vod_slices_retry_now() says */
+  guint attempts; /* failures since it was last confirmed */
   gint64 not_before; /* monotonic µs: when to try again */
   guint64 crc64;     /* of the bytes that were confirmed */
   gchar *etag;       /* the service's answer, needed at Complete */
@@ -137,6 +138,9 @@ gboolean vod_slices_cut (VodSlices *slices, guint idle_workers, gint64 now);
 /* End of stream: cuts what is left; from now on everything may go. */
 void vod_slices_finish (VodSlices *slices);
 
+/* Are there rewrites that slices are held back for? */
+gboolean vod_slices_holds_back (const VodSlices *slices);
+
 /* The slice to send next, now in flight, or NULL. @wake: when a slice that is
  * waiting after a failure may go (monotonic µs; G_MAXINT64: none). */
 VodSlice *vod_slices_next (VodSlices *slices, gint64 now, gint64 *wake);
@@ -151,9 +155,11 @@ void vod_slices_confirm (
 
 /* They did not arrive; the slice is ready again, to go at @not_before (monotonic
  * µs). Not while it is pinned. */
-void vod_slices_fail (VodSlices *slices, VodSlice *slice, gint64 not_before);
+void vod_slices_fail (
+    VodSlices *slices, VodSlice *slice, gint64 not_before, gboolean firm);
 
-/* The way is free again: slices waiting after a failure may go at once. */
+/* The way is free again: slices that wait after a failure may go at once, but
+ * for those whose pause is firm. */
 void vod_slices_retry_now (VodSlices *slices);
 
 /* The address of the bytes at @offset (below its size) of a slice in flight;
@@ -165,6 +171,10 @@ gboolean vod_slices_complete (const VodSlices *slices);
 
 /* The whole object's CRC64, combined from the parts'. When complete. */
 guint64 vod_slices_crc64 (const VodSlices *slices);
+
+/* The upload has ended: gives up all bytes, those in flight as soon as their
+ * worker lets go. Nothing may be written or taken any more. */
+void vod_slices_release (VodSlices *slices);
 
 /* Number of slices, and each (@index from 0). */
 guint vod_slices_count (const VodSlices *slices);

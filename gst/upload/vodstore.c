@@ -62,6 +62,12 @@ vod_store_used (const VodStore *store)
   return store->used;
 }
 
+void
+vod_store_trim (VodStore *store)
+{
+  g_ptr_array_set_size (store->spare, 0);
+}
+
 VodExtent *
 vod_extent_new (VodStore *store)
 {

@@ -36,6 +36,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VodStore, vod_store_free)
 /* Bytes in extents and their shadows. Never more than the budget. */
 guint64 vod_store_used (const VodStore *store);
 
+/* Returns spare blocks to the system. */
+void vod_store_trim (VodStore *store);
+
 VodExtent *vod_extent_new (VodStore *store);
 void vod_extent_free (VodExtent *extent);
 

@@ -8,9 +8,10 @@
  * copying of media, hashing, or an event. `settings`, `events` and `data` do
  * not change. There is no other lock below the element, so there is no order.
  *
- * Conditions: `work` wakes workers (something to do, or the end); `room` wakes
- * the streaming thread and vod_upload_join() (memory, an end, an interruption,
- * a worker that left).
+ * Conditions: `work` wakes whoever waits in a worker (for a job, the end, a slice
+ * to be unpinned, a turn to tell the progress); `room` wakes the streaming thread
+ * and vod_upload_join() (memory, an end, an interruption, a worker that left).
+ * Both are broadcast, never signalled.
  */
 #pragma once
 
@@ -69,7 +70,7 @@ struct _VodUpload {
   GDestroyNotify destroy;
 
   _Atomic guint64 bytes_sent;
-  _Atomic gint64 next_progress; /* monotonic µs: not before */
+  _Atomic gint64 next_look; /* monotonic µs: when to measure again */
 
   GMutex lock;
   GCond work;
@@ -106,6 +107,9 @@ struct _VodUpload {
   gchar *upload_id;
   gboolean parts_to_delete; /* there may be parts at the service */
 
+  guint still;          /* reasons for retry-duration to stand still … */
+  gint64 still_since;   /* … since the first of them, monotonic µs */
+  GError *refusal;      /* why the service would not have `refused` */
   gint64 failing_since; /* begin of the first request that failed since the
                          * last success; 0: none */
   gint64 held;          /* µs of that which stood still */
@@ -114,10 +118,14 @@ struct _VodUpload {
   guint retries;
   VodRate rate;
   guint64 rate_counted; /* of bytes_sent, what `rate` has seen */
+  gint64 next_progress; /* monotonic µs: when to tell again */
   gboolean telling;     /* somebody calls events.progress: they stay in order */
 
   GPtrArray *workers; /* of VodWorker, those that run or were not joined */
 };
+
+/* A reason for retry-duration to stand still begins or ends. With the lock. */
+void vod_upload_stand_still (VodUpload *upload, gboolean still);
 
 /* Starts workers while there is more to do than idle ones. With the lock. */
 void vod_upload_ensure_workers (VodUpload *upload);
@@ -136,22 +144,21 @@ GPtrArray *vod_upload_take_requests (VodUpload *upload);
 /* Cancels and frees @requests. Without the lock. */
 void vod_upload_cancel_all (GPtrArray *requests);
 
-/* Ends the upload with @error (taken), once. Takes the lock, tells the owner
- * without it. */
-void vod_upload_fail (VodUpload *upload, GError *error);
-
 /* Whose failures in a row count for a job; NULL: the slice's own. With the
  * lock. */
 VodTry *vod_upload_try_of (VodUpload *upload, VodJobKind kind);
 
 /* A job has succeeded, or failed with @error (taken). With the lock, which they
  * give up to tell the owner. */
-void vod_upload_settle_success (VodUpload *upload, VodJob *job);
+void vod_upload_settle_success (VodWorker *worker, VodJob *job);
 void vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error);
 
 /* A signature from whichever source has one; a secret. Waits for one that is
  * promised. NULL with @error. Without the lock. */
 gchar *vod_upload_obtain_signature (VodWorker *worker, GError **error);
+
+/* Lets `rate` see what was sent. With the lock. */
+void vod_upload_measure_rate (VodUpload *upload);
 
 /* Tells the owner how far it is, if it is time or @last. Takes the lock. */
 void vod_upload_tell_progress (VodUpload *upload, gboolean last);

@@ -86,6 +86,7 @@ upload_clear (gpointer memory)
   g_free (upload->upload_id);
   g_free (upload->signature);
   g_free (upload->refused);
+  g_clear_error (&upload->refusal);
   vod_upload_settings_clear (&upload->settings);
   g_cond_clear (&upload->room);
   g_cond_clear (&upload->work);
@@ -120,7 +121,7 @@ vod_upload_set_progress_interval (VodUpload *upload, guint ms)
 {
   g_mutex_lock (&upload->lock);
   upload->progress_interval = ms;
-  atomic_store (&upload->next_progress, 0);
+  upload->next_progress = 0;
   g_mutex_unlock (&upload->lock);
 }
 
@@ -233,8 +234,11 @@ wait_while_full (VodUpload *upload)
 {
   gint64 since = g_get_monotonic_time ();
 
-  if (upload->blocked_since == 0)
+  /* What was held back may go now. */
+  if (upload->blocked_since == 0) {
     upload->blocked_since = since;
+    g_cond_broadcast (&upload->work);
+  }
   wait_for_room (upload);
   upload->blocked_time += g_get_monotonic_time () - since;
 }
@@ -346,6 +350,10 @@ vod_upload_write (
         vod_slices_cut (upload->slices, vod_upload_idle_workers (upload),
             g_get_monotonic_time ()))
       wake_workers (upload);
+    /* What was held back goes as the stream grows, without a cut. */
+    else if (vod_slices_holds_back (upload->slices) &&
+        vod_slices_sendable (upload->slices, g_get_monotonic_time ()) > 0)
+      wake_workers (upload);
     vod_upload_check_overdue (upload);
   }
   g_mutex_unlock (&upload->lock);
@@ -423,6 +431,7 @@ vod_upload_stop (VodUpload *upload)
   if (upload->end == VOD_END_NONE) {
     upload->end = VOD_END_STOPPED;
     requests = vod_upload_take_requests (upload);
+    vod_slices_release (upload->slices);
     g_cond_broadcast (&upload->work);
     g_cond_broadcast (&upload->room);
   }
@@ -439,7 +448,7 @@ worker_to_wait_for (VodUpload *upload)
   for (guint i = 0; i < upload->workers->len; i++) {
     VodWorker *worker = g_ptr_array_index (upload->workers, i);
 
-    if (!worker->left && !worker->in_app)
+    if (!worker->left && !worker->in_app && worker->thread != g_thread_self ())
       return worker;
   }
   return NULL;
@@ -491,6 +500,21 @@ vod_upload_join (VodUpload *upload)
   return all;
 }
 
+gboolean
+vod_upload_is_quiet (VodUpload *upload)
+{
+  gboolean quiet = TRUE;
+
+  g_mutex_lock (&upload->lock);
+  for (guint i = 0; i < upload->workers->len; i++) {
+    const VodWorker *worker = g_ptr_array_index (upload->workers, i);
+
+    quiet = quiet && worker->left;
+  }
+  g_mutex_unlock (&upload->lock);
+  return quiet;
+}
+
 static const gchar *
 state_name (const VodUpload *upload)
 {
@@ -532,6 +556,7 @@ vod_upload_get_stats (VodUpload *upload, VodUploadStats *stats)
   VodSlicesStats slices;
 
   g_mutex_lock (&upload->lock);
+  vod_upload_measure_rate (upload);
   vod_slices_get_stats (upload->slices, &slices);
   *stats = (VodUploadStats){
       .bytes_received = upload->received,

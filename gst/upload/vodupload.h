@@ -141,6 +141,10 @@ VodFlow vod_upload_wait (VodUpload *upload);
  * waiting. Requests go on. */
 void vod_upload_interrupt (VodUpload *upload, gboolean interrupted);
 
+/* Ends the upload with @error (taken): `failed` is called, its requests are
+ * cancelled and its parts deleted. Nothing happens if it has ended. */
+void vod_upload_fail (VodUpload *upload, GError *error);
+
 /* Ends the upload if it has not ended: cancels its requests; parts at the
  * service are deleted by a worker in the background (one DELETE). Returns at
  * once. */
@@ -148,8 +152,12 @@ void vod_upload_stop (VodUpload *upload);
 
 /* After stop, finish or failure: waits for the workers to end, at most 2 s for
  * a DELETE, which is then cancelled. One that is inside the application's
- * `ask` is left to end by itself; then FALSE. */
+ * `ask`, or that calls this itself (from an event), is left to end by itself;
+ * then FALSE. */
 gboolean vod_upload_join (VodUpload *upload);
+
+/* TRUE if vod_upload_join() would not have to wait. */
+gboolean vod_upload_is_quiet (VodUpload *upload);
 
 typedef struct {
   guint64 bytes_received;

@@ -61,15 +61,18 @@ start_worker (VodUpload *upload)
 void
 vod_upload_ensure_workers (VodUpload *upload)
 {
-  guint running, busy, wanted = 1;
+  guint running, busy, wanted;
 
   if (upload->step == VOD_STEP_IDLE || upload->end != VOD_END_NONE ||
       upload->ending)
     return;
   if (upload->step == VOD_STEP_PARTS)
-    wanted =
-        MAX (1, vod_slices_sendable (upload->slices, g_get_monotonic_time ()));
+    wanted = vod_slices_sendable (upload->slices, g_get_monotonic_time ());
+  else
+    wanted = upload->step_try.busy ? 0 : 1;
   count_workers (upload, &running, &busy);
+  if (running == 0)
+    wanted = MAX (wanted, 1);
   while (running < upload->settings.parallel_uploads &&
       running - busy < wanted && start_worker (upload))
     running++;
@@ -299,7 +302,6 @@ work (VodWorker *worker)
   VodJob job = {0};
 
   while (next_job (upload, &job)) {
-    VodTry *try = vod_upload_try_of (upload, job.kind);
     GError *error;
 
     worker->busy = TRUE;
@@ -311,20 +313,17 @@ work (VodWorker *worker)
     worker->busy = FALSE;
     g_clear_object (&worker->cancellable);
 
-    if (error) {
+    if (error)
       vod_upload_settle_failure (worker, &job, error);
-    } else {
-      /* Busy to the end: it tells the owner without the lock, and nobody else
-       * must take up the same step meanwhile. */
-      vod_upload_settle_success (upload, &job);
-      if (try)
-        try->busy = FALSE;
-    }
+    else
+      vod_upload_settle_success (worker, &job);
 
+    worker->busy = TRUE;
     g_mutex_unlock (&upload->lock);
     vod_upload_tell_progress (upload, FALSE);
     vod_job_clear (&job);
     g_mutex_lock (&upload->lock);
+    worker->busy = FALSE;
   }
 }
 

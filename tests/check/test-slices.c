@@ -351,7 +351,7 @@ test_rewrite_in_flight_survives_failure (void)
   put (slices, 'a', UNIT);
   slice = next (slices);
   put_at (slices, 0, 'b', 1);
-  vod_slices_fail (slices, slice, 0);
+  vod_slices_fail (slices, slice, 0, FALSE);
   after = slice_bytes (next (slices));
   g_assert_cmpint (after->data[0], ==, 'b');
 }
@@ -394,7 +394,7 @@ test_rewrite_of_kept_slice_goes_again_when_nothing_newer_waits (void)
   g_assert_cmpuint (slice->number, ==, 2);
   g_assert_true (slice->sent);
   g_assert_null (next (slices));
-  vod_slices_fail (slices, slice, 0);
+  vod_slices_fail (slices, slice, 0, FALSE);
 
   vod_slices_finish (slices);
   g_assert_cmpuint (next (slices)->number, ==, 3);
@@ -542,12 +542,55 @@ test_failed_slice_waits_its_pause (void)
 
   put (slices, 'a', UNIT);
   slice = next (slices);
-  vod_slices_fail (slices, slice, NOW + 500);
+  vod_slices_fail (slices, slice, NOW + 500, FALSE);
   g_assert_null (vod_slices_next (slices, NOW, &wake));
   g_assert_cmpint (wake, ==, NOW + 500);
   g_assert_cmpuint (slice->attempts, ==, 1);
   vod_slices_retry_now (slices);
   g_assert_true (vod_slices_next (slices, NOW, &wake) == slice);
+}
+
+static void
+test_firm_pause_is_kept_when_others_succeed (void)
+{
+  VodSlicesConfig config = small_config (FALSE);
+  g_autoptr (VodSlices) slices = vod_slices_new (&config);
+  gint64 wake;
+
+  put (slices, 'a', UNIT);
+  vod_slices_fail (slices, next (slices), NOW + 500, TRUE);
+  vod_slices_retry_now (slices);
+  g_assert_null (vod_slices_next (slices, NOW, &wake));
+  g_assert_cmpint (wake, ==, NOW + 500);
+}
+
+static void
+test_seek_beyond_all_parts_is_refused_at_once (void)
+{
+  VodSlicesConfig config = small_config (FALSE);
+  g_autoptr (VodSlices) slices = NULL;
+
+  config.max_parts = 10;
+  slices = vod_slices_new (&config);
+  put (slices, 'a', UNIT + 1);
+  vod_slices_seek (slices, 1000 * UNIT);
+  g_assert_cmpint (try_put (slices, 'b', 1), ==, VOD_WRITE_NO_PART);
+  g_assert_cmpuint (stats_of (slices).size, ==, UNIT + 1);
+}
+
+static void
+test_released_table_holds_only_what_is_in_flight (void)
+{
+  VodSlicesConfig config = small_config (TRUE);
+  g_autoptr (VodSlices) slices = vod_slices_new (&config);
+  VodSlice *slice;
+
+  put (slices, 'a', UNIT + 4 * UNIT + 3);
+  slice = next (slices);
+  vod_slices_release (slices);
+  g_assert_cmpuint (stats_of (slices).memory, ==, UNIT);
+  vod_slices_fail (slices, slice, 0, FALSE);
+  g_assert_cmpuint (stats_of (slices).memory, ==, 0);
 }
 
 /* --- the model ------------------------------------------------------------*/
@@ -600,7 +643,7 @@ model_done (Model *m, guint index)
 
   g_assert_cmpmem (now->data, now->len, snapshot->data, snapshot->len);
   if (g_rand_int_range (m->rand, 0, 4) == 0) {
-    vod_slices_fail (m->slices, slice, 0);
+    vod_slices_fail (m->slices, slice, 0, FALSE);
   } else {
     if (m->service->len < slice->number)
       g_ptr_array_set_size (m->service, slice->number);
@@ -846,6 +889,9 @@ main (int argc, char **argv)
   ADD (head_larger_than_half_the_memory_is_refused_at_once);
   ADD (robust_mp4_with_4_hours_fits_the_defaults);
   ADD (failed_slice_waits_its_pause);
+  ADD (firm_pause_is_kept_when_others_succeed);
+  ADD (seek_beyond_all_parts_is_refused_at_once);
+  ADD (released_table_holds_only_what_is_in_flight);
   ADD (random_pushes_give_the_bytes_of_a_plain_file);
   return g_test_run ();
 }
