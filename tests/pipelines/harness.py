@@ -11,9 +11,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import unittest
@@ -180,6 +182,15 @@ class Program:
             self.process.returncode = -9
 
 
+def peak_memory(pid):
+    """The most resident memory a running process has had, in bytes."""
+    try:
+        with open("/proc/%d/status" % pid) as f:
+            return int(re.search(r"VmHWM:\s*(\d+) kB", f.read())[1]) * 1024
+    except (OSError, TypeError):
+        return 0
+
+
 def run(args, timeout=60, **kwargs):
     return Program(args, **kwargs).finish(timeout)
 
@@ -230,14 +241,16 @@ def messages(output, name=None):
 
 def failure(result):
     """The one error of a pipeline that has failed, as vodsink-error. When it
-    comes while gst-launch-1.0 still starts, that drops all but the ERROR."""
+    comes while gst-launch-1.0 still starts, that drops all but the ERROR. A
+    setting that cannot be used fails the change to READY, which is 255."""
+    unusable = "Failed to set pipeline to PAUSED" in result.out + result.err
     errors = messages(result.out, "vodsink-error")
     found = re.findall(r"^ERROR: from element \S*GstVodSink:\S+: (.*)\n"
                        r"Additional debug info:\n\S.*\n"
                        r"phase (\S+), code (-?\d+), (?:storage code (\S+)|"
                        r"no storage code), request id (\S+)", result.err,
                        re.M)
-    if result.code != 1 or len(errors) > 1 or len(found) != 1 or \
+    if result.code != (255 if unusable else 1) or len(errors) > 1 or len(found) != 1 or \
             "Got EOS" in result.out:
         raise AssertionError("not one error, then the end: " + result.tail())
     text, phase, code, storage, request = found[0]
@@ -266,6 +279,80 @@ def sink(emulator, *settings):
     base = "%s://127.0.0.1:%d" % (emulator.scheme, emulator.port)
     return ["vodsink", "endpoint=" + base,
             "signature-url=%s/signature" % base, *settings]
+
+
+# ---- between client and service ----
+
+class Listener(threading.Thread):
+    """A server on a free port; handle(socket) runs in a thread for each
+    connection."""
+
+    def __init__(self, handle):
+        super().__init__(daemon=True)
+        self.handle = handle
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.url = "http://127.0.0.1:%d" % self.port
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,),
+                             daemon=True).start()
+
+    def serve(self, connection):
+        with connection:
+            try:
+                self.handle(connection)
+            except OSError:
+                pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        # close() alone does not wake accept().
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+class Wire(Listener):
+    """Passes connections on to a port and keeps what went over them."""
+
+    def __init__(self, port):
+        self.target = port
+        self.sent = []      # by the client, for each connection
+        self.received = []
+        super().__init__(self.relay)
+
+    def relay(self, client):
+        sent, received = bytearray(), bytearray()
+        self.sent.append(sent)
+        self.received.append(received)
+        with socket.create_connection(("127.0.0.1", self.target)) as server:
+            back = threading.Thread(target=self.pump,
+                                    args=(server, client, received),
+                                    daemon=True)
+            back.start()
+            self.pump(client, server, sent)
+            back.join()
+
+    @staticmethod
+    def pump(source, sink, copy):
+        try:
+            while True:
+                data = source.recv(1 << 18)
+                if not data:
+                    break
+                copy += data
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
 
 
 # ---- content ----
@@ -323,6 +410,8 @@ class TapResult(unittest.TestResult):
         case = getattr(test, "test_case", test)
         doc = test.shortDescription() or \
             case.id().rsplit(".", 1)[1][5:].replace("_", " ")
+        if case is not test:
+            doc += " " + ascii(test._subDescription())
         print("%s %d - %s%s" % (word, self.number, doc.replace("#", "no."),
                                 note), file=self.out, flush=True)
 

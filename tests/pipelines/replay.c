@@ -19,6 +19,8 @@ static gchar *decode_file;
 static gchar *sink_text;
 static gint64 rate;
 static gboolean expect_failure;
+static gchar **set_properties;
+static gchar *answer;
 
 static GOptionEntry entries[] = {
     {"file", 0, 0, G_OPTION_ARG_FILENAME, &out_file,
@@ -27,6 +29,10 @@ static GOptionEntry entries[] = {
         "Push into this sink (vodsink and its properties)", "ELEMENT"},
     {"rate", 0, 0, G_OPTION_ARG_INT64, &rate,
         "Most bytes a second that are pushed into the sink", "N"},
+    {"set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &set_properties,
+        "Set a string property of the sink to these very bytes", "NAME=VALUE"},
+    {"answer", 0, 0, G_OPTION_ARG_FILENAME, &answer,
+        "What the application answers to get-signature", "TEXT"},
     {"expect-failure", 0, 0, G_OPTION_ARG_NONE, &expect_failure,
         "The sink must fail", NULL},
     {"decode", 0, 0, G_OPTION_ARG_FILENAME, &decode_file,
@@ -295,10 +301,9 @@ replay_into (GstElement *sink, GPtrArray *records, gboolean paced)
   gst_pad_set_active (src, TRUE);
   if (gst_pad_link (src, pad) != GST_PAD_LINK_OK)
     die ("cannot link");
-  if (gst_element_set_state (pipeline, GST_STATE_PLAYING) ==
+  if (gst_element_set_state (pipeline, GST_STATE_PLAYING) !=
       GST_STATE_CHANGE_FAILURE)
-    die ("cannot start the sink");
-  push_all (src, records, paced);
+    push_all (src, records, paced);
   ok = wait_for_end (pipeline, 120 * GST_SECOND);
   if (is_ours && ok)
     check_committed (sink);
@@ -312,11 +317,36 @@ replay_into (GstElement *sink, GPtrArray *records, gboolean paced)
   return ok;
 }
 
+static gchar *
+on_get_signature (GstElement *sink, gpointer data)
+{
+  g_print ("asked-application 1\n");
+  return g_strdup (answer);
+}
+
+static GstElement *
+make_sink (void)
+{
+  g_autoptr (GError) error = NULL;
+  GstElement *sink = gst_parse_launch (sink_text, &error);
+
+  if (error)
+    die ("%s: %s", sink_text, error->message);
+  for (guint i = 0; set_properties && set_properties[i]; i++) {
+    g_auto (GStrv) pair = g_strsplit (set_properties[i], "=", 2);
+
+    g_object_set (sink, pair[0], pair[1], NULL);
+  }
+  if (answer)
+    g_signal_connect (
+        sink, "get-signature", G_CALLBACK (on_get_signature), NULL);
+  return gst_object_ref_sink (sink);
+}
+
 static void
 replay (const gchar *text)
 {
   g_autoptr (GPtrArray) records = record_pipeline (text);
-  g_autoptr (GError) error = NULL;
   GstElement *sink;
 
   describe (records);
@@ -326,14 +356,8 @@ replay (const gchar *text)
     if (!replay_into (sink, records, FALSE))
       die ("filesink failed");
   }
-  if (sink_text) {
-    sink = gst_parse_launch (sink_text, &error);
-    if (error)
-      die ("%s: %s", sink_text, error->message);
-    if (replay_into (gst_object_ref_sink (sink), records, TRUE) ==
-        expect_failure)
-      die (expect_failure ? "the sink did not fail" : "the sink failed");
-  }
+  if (sink_text && replay_into (make_sink (), records, TRUE) == expect_failure)
+    die (expect_failure ? "the sink did not fail" : "the sink failed");
 }
 
 /* --- decoding -------------------------------------------------------------*/
