@@ -238,7 +238,8 @@ GST_START_TEST (test_values_are_read_back)
     if (G_IS_PARAM_SPEC_STRING (spec)) {
       g_object_set (sink, table[i].name, NULL, NULL);
       g_object_get_property (G_OBJECT (sink), table[i].name, &back);
-      fail_unless (g_value_get_string (&back) == NULL);
+      /* NULL is the default, whatever that is. */
+      fail_unless_equals_string (g_value_get_string (&back), table[i].initial);
     }
     g_value_unset (&value);
     g_value_unset (&back);
@@ -404,7 +405,6 @@ static const struct {
     {"endpoint", "http://host?query", "endpoint"},
     {"endpoint", "http://ho st", "endpoint"},
     {"endpoint", "http://host\r\nX: y", "endpoint"},
-    {"endpoint", NULL, "endpoint"},
     {"storage-endpoint", "cos.example.com", "storage-endpoint"},
     {"storage-endpoint", "ftp://cos.example.com", "storage-endpoint"},
     {"signature-url", "ftp://host/", "signature-url"},

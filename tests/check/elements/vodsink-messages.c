@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What vodsink tells while it works: its messages, their fields and order, the
+ * results, the stats; to applications that look at everything in the poster's
+ * thread.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "vodsinktest.h"
+
+static Emulator *emulator;
+
+static void
+setup (void)
+{
+  emulator = emulator_new (NULL);
+}
+
+static void
+teardown (void)
+{
+  emulator_free (emulator);
+}
+
+static void
+play (Rig *rig)
+{
+  rig_set_state (rig, GST_STATE_PLAYING);
+  rig_begin (rig, NULL);
+}
+
+/* --- vodsink-progress -----------------------------------------------------*/
+
+typedef struct {
+  guint64 loaded, total, speed;
+  gdouble percent;
+} Progress;
+
+static void
+parse_progress (GstMessage *message, Progress *progress)
+{
+  const GstStructure *s = gst_message_get_structure (message);
+
+  fail_unless (gst_structure_get (s, "loaded", G_TYPE_UINT64, &progress->loaded,
+      "total", G_TYPE_UINT64, &progress->total, "percent", G_TYPE_DOUBLE,
+      &progress->percent, "speed", G_TYPE_UINT64, &progress->speed, NULL));
+  fail_unless_equals_int (gst_structure_n_fields (s), 4);
+}
+
+/* What holds for each and from one to the next, when nothing is rewritten. */
+static Progress
+check_progress (Rig *rig, guint *count)
+{
+  Progress last = {0};
+
+  *count = 0;
+  for (guint i = 0; i < rig->messages->len; i++) {
+    Progress now;
+
+    if (strcmp (g_ptr_array_index (rig->labels, i), "vodsink-progress") != 0)
+      continue;
+    parse_progress (g_ptr_array_index (rig->messages, i), &now);
+    fail_unless (now.loaded >= last.loaded, "loaded falls");
+    if (now.total == 0) {
+      fail_unless (now.percent == -1, "total unknown, percent %f", now.percent);
+    } else {
+      fail_unless (now.loaded <= now.total);
+      fail_unless (
+          now.percent >= 0 && now.percent <= 100, "percent %f", now.percent);
+      fail_unless (ABS (now.percent - 100.0 * now.loaded / now.total) < 0.01);
+    }
+    last = now;
+    (*count)++;
+  }
+  return last;
+}
+
+#define SLOW_PARTS "{\"op\":\"UploadPart\",\"delay\":150}"
+
+GST_START_TEST (test_progress_of_a_stream)
+{
+  Rig *rig = rig_new (emulator, "progress-interval", 1, "slice-size",
+      (guint64)MIB, "parallel-uploads", 1, NULL);
+  guint count;
+  Progress last;
+
+  emulator_add_faults (emulator, SLOW_PARTS);
+  play (rig);
+  rig_push_bytes (rig, MIB + 1);
+  fail_unless (rig_wait_stat (rig, "bytes-uploaded", MIB));
+  rig_wait (rig, "vodsink-progress");
+  /* The end is not known yet. */
+  last = check_progress (rig, &count);
+  fail_unless_equals_uint64 (last.total, 0);
+  for (guint i = 0; i < 6; i++)
+    rig_push_bytes (rig, MIB);
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  last = check_progress (rig, &count);
+  fail_unless (count >= 3);
+  fail_unless_equals_uint64 (last.loaded, rig->offset);
+  fail_unless_equals_uint64 (last.total, rig->offset);
+  fail_unless (last.percent == 100.0);
+  fail_unless (last.speed > 0);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_progress_interval_0_posts_none)
+{
+  Rig *rig = rig_new (emulator, "progress-interval", 0, NULL);
+
+  play (rig);
+  rig_push_bytes (rig, 3 * MIB);
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  fail_unless_equals_int (rig_count (rig, "vodsink-progress"), 0);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_progress_interval_is_kept)
+{
+  Rig *rig = rig_new (emulator, "progress-interval", 3600000, NULL);
+
+  play (rig);
+  for (guint i = 0; i < 10; i++)
+    rig_push_bytes (rig, 2 * MIB);
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  /* The first, and the last one at 100 %. */
+  fail_unless (rig_count (rig, "vodsink-progress") <= 2);
+  fail_unless (rig_count (rig, "vodsink-progress") >= 1);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_progress_interval_may_change_in_playing)
+{
+  Rig *rig = rig_new (emulator, "progress-interval", 3600000, "slice-size",
+      (guint64)MIB, "parallel-uploads", 1, NULL);
+  guint before;
+
+  emulator_add_faults (emulator, SLOW_PARTS);
+  play (rig);
+  rig_push_bytes (rig, 2 * MIB);
+  fail_unless (rig_wait_stat (rig, "bytes-uploaded", MIB));
+  before = rig_count (rig, "vodsink-progress");
+  g_object_set (rig->sink, "progress-interval", 1, NULL);
+  for (guint i = 0; i < 6; i++)
+    rig_push_bytes (rig, MIB);
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  fail_unless (rig_count (rig, "vodsink-progress") >= before + 3);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* A file source tells its size from the start; the same file through the bus of
+ * a pipeline. */
+GST_START_TEST (test_progress_of_a_file_has_a_total)
+{
+  g_autofree gchar *path =
+      g_strdup_printf ("%s/vodsink-%d.bin", g_get_tmp_dir (), (gint)getpid ());
+  const gsize size = 5 * MIB + 17;
+  g_autofree guint8 *data = g_malloc (size);
+  g_autofree gchar *signature = emulator_signature (FALSE);
+  GstElement *pipeline = gst_pipeline_new (NULL);
+  GstElement *src = gst_element_factory_make ("filesrc", NULL);
+  GstElement *sink = gst_element_factory_make ("vodsink", NULL);
+  GstBus *bus = gst_element_get_bus (pipeline);
+  gboolean done = FALSE;
+  guint n = 0;
+
+  test_fill (data, 0, size);
+  g_file_set_contents (path, (const gchar *)data, size, NULL);
+  g_object_set (src, "location", path, NULL);
+  g_object_set (sink, "endpoint", emulator_uri (emulator), "signature",
+      signature, "progress-interval", 1, "media-type", "mp4", NULL);
+  gst_bin_add_many (GST_BIN (pipeline), src, sink, NULL);
+  gst_element_link (src, sink);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  while (!done) {
+    GstMessage *message = gst_bus_timed_pop (bus, 10 * GST_SECOND);
+    Progress progress;
+
+    fail_unless (message != NULL);
+    fail_unless (GST_MESSAGE_TYPE (message) != GST_MESSAGE_ERROR);
+    done = GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
+    if (gst_message_has_name (message, "vodsink-progress")) {
+      parse_progress (message, &progress);
+      fail_unless_equals_uint64 (progress.total, size);
+      fail_unless (progress.percent >= 0);
+      n++;
+    }
+    gst_message_unref (message);
+  }
+  fail_unless (n >= 2);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (bus);
+  gst_object_unref (pipeline);
+  unlink (path);
+}
+
+GST_END_TEST;
+
+/* --- vodsink-retry --------------------------------------------------------*/
+
+GST_START_TEST (test_retry_says_what_and_when)
+{
+  Rig *rig = rig_new (emulator, NULL);
+  const GstStructure *s;
+  guint attempt, delay;
+
+  emulator_add_faults (
+      emulator, "{\"op\":\"ApplyUploadUGC\",\"status\":503,\"times\":3}");
+  play (rig);
+  rig_push_bytes (rig, 1000);
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  fail_unless_equals_int (rig_count (rig, "vodsink-retry"), 3);
+  fail_unless_equals_uint64 (rig_stat (rig, "retries"), 3);
+  s = gst_message_get_structure (rig_wait (rig, "vodsink-retry"));
+  fail_unless_equals_string (gst_structure_get_string (s, "phase"), "apply");
+  fail_unless (gst_structure_get_uint (s, "attempt", &attempt));
+  fail_unless_equals_int (attempt, 1);
+  fail_unless (gst_structure_get_uint (s, "delay", &delay));
+  fail_unless (delay >= 125 && delay <= 250);
+  fail_unless (gst_structure_get_string (s, "message") != NULL);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* --- vodsink-finish and the results ---------------------------------------*/
+
+typedef struct {
+  gchar *file_id, *video_url; /* as they were when finish was posted */
+  gint notified;
+} Seen;
+
+static Seen seen;
+
+static void
+look_at_finish (gpointer message, gpointer data)
+{
+  Rig *rig = data;
+
+  if (gst_message_has_name (message, "vodsink-finish"))
+    g_object_get (rig->sink, "file-id", &seen.file_id, "video-url",
+        &seen.video_url, NULL);
+}
+
+static void
+on_notify (GObject *object, GParamSpec *spec, gpointer data)
+{
+  gchar *file_id;
+
+  g_object_get (object, "file-id", &file_id, NULL);
+  if (file_id)
+    g_atomic_int_inc (&seen.notified);
+  g_free (file_id);
+}
+
+GST_START_TEST (test_finish_tells_everything)
+{
+  Rig *rig = rig_new (
+      emulator, "location", "/x/Lecture.mp4", "slice-size", (guint64)MIB, NULL);
+  g_autofree gchar *file_id = NULL, *url = NULL;
+  const GstStructure *s;
+  guint64 size;
+  guint parts;
+
+  memset (&seen, 0, sizeof seen);
+  rig->on_message = look_at_finish;
+  g_signal_connect (rig->sink, "notify::file-id", G_CALLBACK (on_notify), NULL);
+  g_signal_connect (
+      rig->sink, "notify::video-url", G_CALLBACK (on_notify), NULL);
+  play (rig);
+  rig_push_bytes (rig, 2 * MIB + 5);
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+
+  file_id = emulator_media_text (emulator, 0, "fileId");
+  url = emulator_media_text (emulator, 0, "url");
+  s = gst_message_get_structure (rig_wait (rig, "vodsink-finish"));
+  fail_unless_equals_string (gst_structure_get_string (s, "file-id"), file_id);
+  fail_unless_equals_string (gst_structure_get_string (s, "video-url"), url);
+  fail_unless_equals_string (
+      gst_structure_get_string (s, "video-name"), "Lecture");
+  fail_unless_equals_string (
+      gst_structure_get_string (s, "location"), "/x/Lecture.mp4");
+  fail_unless (gst_structure_get_string (s, "verify-content") != NULL);
+  fail_unless (gst_structure_get_uint64 (s, "size", &size));
+  fail_unless_equals_uint64 (size, rig->offset);
+  fail_unless (gst_structure_get_uint (s, "parts", &parts));
+  fail_unless_equals_uint64 (parts, emulator_media_int (emulator, 0, "parts"));
+  fail_unless (!gst_structure_has_field (s, "cover-url"));
+
+  fail_unless_equals_string (seen.file_id, file_id);
+  fail_unless_equals_string (seen.video_url, url);
+  fail_unless_equals_int (g_atomic_int_get (&seen.notified), 2);
+  g_free (seen.file_id);
+  g_free (seen.video_url);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_finish_without_location)
+{
+  Rig *rig = rig_new (emulator, NULL);
+
+  play (rig);
+  rig_push_bytes (rig, 5);
+  rig_push_eos (rig);
+  fail_unless (!gst_structure_has_field (
+      gst_message_get_structure (rig_wait (rig, "vodsink-finish")),
+      "location"));
+  rig_wait (rig, "eos");
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* They last through NULL, and end when the next upload begins. */
+GST_START_TEST (test_results_last_until_the_next_upload)
+{
+  Rig *rig = rig_new (emulator, NULL);
+  gchar *file_id, *url;
+
+  play (rig);
+  rig_push_bytes (rig, 5000);
+  rig_push_eos (rig);
+  rig_wait (rig, "eos");
+  rig_set_state (rig, GST_STATE_NULL);
+  g_object_get (rig->sink, "file-id", &file_id, "video-url", &url, NULL);
+  fail_unless (file_id != NULL && url != NULL);
+  g_free (file_id);
+  g_free (url);
+  fail_unless_equals_uint64 (rig_stat (rig, "bytes-received"), 5000);
+  fail_unless_equals_uint64 (rig_stat (rig, "bytes-uploaded"), 5000);
+
+  play (rig);
+  rig_push_bytes (rig, 10);
+  rig_pushed (rig);
+  g_object_get (rig->sink, "file-id", &file_id, "video-url", &url, NULL);
+  fail_unless (file_id == NULL && url == NULL);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* --- an application that looks at everything ------------------------------*/
+
+/* Reads every property at every message, in the thread that posts it: if that
+ * held a lock of the element, this would hang. */
+GST_START_TEST (test_sync_handler_may_read_everything)
+{
+  static const gchar *const faults[] = {"[]",
+      "{\"op\":\"ApplyUploadUGC\",\"status\":503,\"times\":2}",
+      "{\"op\":\"UploadPart\",\"status\":403,\"code\":\"AccessDenied\"}",
+      "{\"op\":\"CommitUploadUGC\",\"status\":404}"};
+  Rig *rig = rig_new (emulator, "progress-interval", 1, SMALL_MEMORY, NULL);
+
+  rig->nosy = TRUE;
+  emulator_add_faults (emulator, faults[__i__]);
+  play (rig);
+  for (guint i = 0; i < 8; i++)
+    rig_push_bytes (rig, MIB);
+  rig_push_eos (rig);
+  rig_wait (rig, __i__ < 2 ? "eos" : "error");
+  rig_set_state (rig, GST_STATE_NULL);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+static void
+set_everything (gpointer message, gpointer data)
+{
+  Rig *rig = data;
+
+  g_object_set (rig->sink, "media-name", "next", "retry-duration", 77,
+      "progress-interval", 2, "timeout", 9, NULL);
+}
+
+GST_START_TEST (test_sync_handler_may_set_properties)
+{
+  Rig *rig = rig_new (emulator, "progress-interval", 1, NULL);
+
+  rig->on_message = set_everything;
+  play (rig);
+  rig_push_bytes (rig, 5 * MIB);
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* The thread that posts ERROR is a worker, or the streaming one: neither may be
+ * waited for by a state change that it makes. Applications are told not to do
+ * that; gst_element_call_async() is how they do. */
+static void
+set_null (GstElement *element, gpointer data)
+{
+  gst_element_set_state (element, GST_STATE_NULL);
+}
+
+static void
+stop_on_error (gpointer message, gpointer data)
+{
+  Rig *rig = data;
+
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
+    gst_element_call_async (rig->sink, set_null, NULL, NULL);
+}
+
+static gboolean
+is_null (gpointer data)
+{
+  Rig *rig = data;
+
+  return GST_STATE (rig->sink) == GST_STATE_NULL &&
+      GST_STATE_PENDING (rig->sink) == GST_STATE_VOID_PENDING;
+}
+
+GST_START_TEST (test_stopping_on_error)
+{
+  Rig *rig = rig_new (emulator, NULL);
+
+  rig->on_message = stop_on_error;
+  emulator_add_faults (emulator,
+      "{\"op\":\"UploadPart\",\"status\":403,\"code\":\"AccessDenied\"}");
+  play (rig);
+  rig_push_bytes (rig, 3 * MIB);
+  rig_push_eos (rig);
+  rig_wait (rig, "error");
+  fail_unless (test_wait_until (is_null, rig, 5));
+  fail_unless (test_no_threads ("vod-upload"));
+  rig_set_state (rig, GST_STATE_NULL);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* --- properties while it plays --------------------------------------------*/
+
+static gint stop_setting;
+
+static gpointer
+set_all_the_time (gpointer data)
+{
+  GObject *sink = data;
+  guint i = 0;
+
+  while (!g_atomic_int_get (&stop_setting)) {
+    g_autofree gchar *name = g_strdup_printf ("name %u", i++);
+    g_autofree gchar *signature = emulator_signature (FALSE);
+    GstStructure *stats;
+    gchar *back;
+
+    g_object_set (sink, "media-name", name, "signature", signature,
+        "retry-duration", (gint)(i % 100) + 10, "progress-interval", i % 3,
+        "location", name, "user-agent", name, NULL);
+    g_object_get (sink, "stats", &stats, "media-name", &back, NULL);
+    gst_structure_free (stats);
+    g_free (back);
+  }
+  return NULL;
+}
+
+GST_START_TEST (test_properties_set_by_another_thread_while_playing)
+{
+  Rig *rig = rig_new (emulator, "media-name", "first", SMALL_MEMORY, NULL);
+  g_autofree gchar *name = NULL;
+  GThread *thread;
+
+  play (rig);
+  rig_push_bytes (rig, 1000);
+  rig_pushed (rig);
+  g_atomic_int_set (&stop_setting, 0);
+  thread = g_thread_new ("setter", set_all_the_time, rig->sink);
+  for (guint i = 0; i < 20; i++)
+    rig_push_bytes (rig, MIB);
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  g_atomic_int_set (&stop_setting, 1);
+  g_thread_join (thread);
+  /* What is latched was latched. */
+  name = emulator_media_text (emulator, 0, "name");
+  fail_unless_equals_string (name, "first");
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+static gint warnings;
+
+static void
+count_warnings (GstDebugCategory *category, GstDebugLevel level,
+    const gchar *file, const gchar *function, gint line, GObject *object,
+    GstDebugMessage *message, gpointer data)
+{
+  if (level == GST_LEVEL_WARNING &&
+      strstr (gst_debug_message_get (message), "media-name"))
+    g_atomic_int_inc (&warnings);
+}
+
+GST_START_TEST (test_latched_properties_warn)
+{
+  Rig *rig = rig_new (emulator, NULL);
+
+  gst_debug_set_threshold_from_string ("vodsink:2", FALSE);
+  gst_debug_add_log_function (count_warnings, NULL, NULL);
+  play (rig);
+  g_object_set (rig->sink, "media-name", "before", NULL);
+  fail_unless_equals_int (g_atomic_int_get (&warnings), 0);
+  rig_push_bytes (rig, 1000);
+  rig_pushed (rig);
+  g_object_set (rig->sink, "media-name", "late", NULL);
+  fail_unless_equals_int (g_atomic_int_get (&warnings), 1);
+  gst_debug_remove_log_function (count_warnings);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* --- stats ----------------------------------------------------------------*/
+
+static const struct {
+  const gchar *name;
+  const gchar *type;
+} stats_fields[] = {
+    {"bytes-received", "guint64"},
+    {"bytes-uploaded", "guint64"},
+    {"bytes-sent", "guint64"},
+    {"bytes-buffered", "guint64"},
+    {"bytes-spooled", "guint64"},
+    {"parts-uploaded", "guint"},
+    {"parts-skipped", "guint"},
+    {"parts-rewritten", "guint"},
+    {"retries", "guint"},
+    {"upload-rate", "guint64"},
+    {"blocked-time", "guint64"},
+    {"rendered", "guint64"},
+    {"dropped", "guint64"},
+    {"average-rate", "gdouble"},
+    {"state", "gchararray"},
+};
+
+GST_START_TEST (test_stats_have_their_fields)
+{
+  Rig *rig = rig_new (emulator, NULL);
+  GstStructure *stats;
+
+  g_object_get (rig->sink, "stats", &stats, NULL);
+  fail_unless (gst_structure_has_name (stats, "application/x-vodsink-stats"));
+  for (guint i = 0; i < G_N_ELEMENTS (stats_fields); i++)
+    fail_unless_equals_string (g_type_name (gst_structure_get_field_type (
+                                   stats, stats_fields[i].name)),
+        stats_fields[i].type);
+  fail_unless_equals_string (gst_structure_get_string (stats, "state"), "idle");
+  gst_structure_free (stats);
+
+  play (rig);
+  rig_push_bytes (rig, 2 * MIB + 1);
+  rig_push_bytes (rig, 1);
+  rig_push_eos (rig);
+  rig_wait (rig, "eos");
+  fail_unless_equals_uint64 (rig_stat (rig, "bytes-received"), 2 * MIB + 2);
+  fail_unless_equals_uint64 (rig_stat (rig, "bytes-uploaded"), 2 * MIB + 2);
+  fail_unless_equals_uint64 (rig_stat (rig, "bytes-sent"), 2 * MIB + 2);
+  fail_unless_equals_uint64 (rig_stat (rig, "bytes-buffered"), 0);
+  fail_unless_equals_uint64 (rig_stat (rig, "rendered"), 2);
+  fail_unless_equals_uint64 (rig_stat (rig, "parts-uploaded"),
+      emulator_media_int (emulator, 0, "parts"));
+  fail_unless (rig_wait_state (rig, "done"));
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+static Suite *
+vodsink_messages_suite (void)
+{
+  Suite *suite = suite_create ("vodsink-messages");
+  TCase *tc = tcase_create ("messages");
+
+  tcase_add_checked_fixture (tc, setup, teardown);
+  tcase_add_test (tc, test_progress_of_a_stream);
+  tcase_add_test (tc, test_progress_interval_0_posts_none);
+  tcase_add_test (tc, test_progress_interval_is_kept);
+  tcase_add_test (tc, test_progress_interval_may_change_in_playing);
+  tcase_add_test (tc, test_progress_of_a_file_has_a_total);
+  tcase_add_test (tc, test_retry_says_what_and_when);
+  tcase_add_test (tc, test_finish_tells_everything);
+  tcase_add_test (tc, test_finish_without_location);
+  tcase_add_test (tc, test_results_last_until_the_next_upload);
+  tcase_add_loop_test (tc, test_sync_handler_may_read_everything, 0, 4);
+  tcase_add_test (tc, test_sync_handler_may_set_properties);
+  tcase_add_test (tc, test_stopping_on_error);
+  tcase_add_test (tc, test_properties_set_by_another_thread_while_playing);
+  tcase_add_test (tc, test_latched_properties_warn);
+  tcase_add_test (tc, test_stats_have_their_fields);
+  suite_add_tcase (suite, tc);
+  return suite;
+}
+
+GST_CHECK_MAIN (vodsink_messages);
