@@ -30,7 +30,7 @@ static GOptionEntry entries[] = {
     {"rate", 0, 0, G_OPTION_ARG_INT64, &rate,
         "Most bytes a second that are pushed into the sink", "N"},
     {"set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &set_properties,
-        "Set a string property of the sink to these very bytes", "NAME=VALUE"},
+        "Set a property of the sink to these very bytes", "NAME=VALUE"},
     {"answer", 0, 0, G_OPTION_ARG_FILENAME, &answer,
         "What the application answers to get-signature", "TEXT"},
     {"expect-failure", 0, 0, G_OPTION_ARG_NONE, &expect_failure,
@@ -297,7 +297,7 @@ replay_into (GstElement *sink, GPtrArray *records, gboolean paced)
                          G_OBJECT_GET_CLASS (sink), "file-id") != NULL;
   gboolean ok;
 
-  gst_bin_add (GST_BIN (pipeline), gst_object_ref (sink));
+  gst_bin_add (GST_BIN (pipeline), sink);
   gst_pad_set_active (src, TRUE);
   if (gst_pad_link (src, pad) != GST_PAD_LINK_OK)
     die ("cannot link");
@@ -335,7 +335,10 @@ make_sink (void)
   for (guint i = 0; set_properties && set_properties[i]; i++) {
     g_auto (GStrv) pair = g_strsplit (set_properties[i], "=", 2);
 
-    g_object_set (sink, pair[0], pair[1], NULL);
+    if (g_str_has_suffix (pair[0], "-headers"))
+      gst_util_set_object_arg (G_OBJECT (sink), pair[0], pair[1]);
+    else
+      g_object_set (sink, pair[0], pair[1], NULL);
   }
   if (answer)
     g_signal_connect (
@@ -450,5 +453,6 @@ main (int argc, char **argv)
   if (argc != 2 || !recorder_register ())
     die ("one pipeline, please");
   replay (argv[1]);
+  gst_deinit ();
   return 0;
 }
