@@ -308,8 +308,8 @@ const VodUploadEvents gst_vod_report_events = {
 
 /* --- the element ----------------------------------------------------------*/
 
-void
-gst_vod_report_fail (GstVodReport *report, GError *error)
+static void
+say_failure (GstVodReport *report, GError *error, gboolean always_fatal)
 {
   g_autoptr (GstElement) element = hearing_element (report);
   gboolean fatal, first;
@@ -317,6 +317,7 @@ gst_vod_report_fail (GstVodReport *report, GError *error)
   if (element == NULL)
     return;
   g_object_get (element, "fatal-errors", &fatal, NULL);
+  fatal = fatal || always_fatal;
   g_mutex_lock (&report->lock);
   first = report->outcome == GST_VOD_UNDER_WAY;
   if (first)
@@ -328,6 +329,18 @@ gst_vod_report_fail (GstVodReport *report, GError *error)
   GST_ERROR_OBJECT (element, "upload failed: %s", error->message);
   gst_vod_post_failure (element, error, fatal);
   end_steps (report, element, GST_PROGRESS_TYPE_ERROR, error->message);
+}
+
+void
+gst_vod_report_fail (GstVodReport *report, GError *error)
+{
+  say_failure (report, error, FALSE);
+}
+
+void
+gst_vod_report_refuse (GstVodReport *report, GError *error)
+{
+  say_failure (report, error, TRUE);
 }
 
 void

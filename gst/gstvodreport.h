@@ -40,6 +40,9 @@ extern const VodUploadEvents gst_vod_report_events;
 /* Says, once, that the upload has failed. Not after it has ended. */
 void gst_vod_report_fail (GstVodReport *report, GError *error);
 
+/* The same with an ERROR whatever fatal-errors says: a setting cannot be used. */
+void gst_vod_report_refuse (GstVodReport *report, GError *error);
+
 /* The upload is stopped: what it still reports is not heard. */
 void gst_vod_report_mute (GstVodReport *report);
 

@@ -171,18 +171,40 @@ activate (GstVodSink *self, const GstVodStreamFacts *facts, GError **error)
   vod_upload_settings_clear (&settings);
 }
 
-/* Says that the current upload has failed, if it has not been said. */
+/* Becomes active to fail: there is a report, but nothing to upload. With the
+ * lock. */
 static void
-fail (GstVodSink *self, GError *error)
+activate_without_upload (GstVodSink *self)
+{
+  if (self->active)
+    return;
+  self->active = TRUE;
+  g_clear_pointer (&self->report, gst_vod_report_unref);
+  self->report = gst_vod_report_new (GST_ELEMENT (self), NULL, NULL);
+}
+
+/* A reference to the report of the current upload. */
+static GstVodReport *
+ref_report (GstVodSink *self)
 {
   GstVodReport *report;
 
-  vod_error_set_phase (error, VOD_PHASE_APPLY);
   g_mutex_lock (&self->lock);
   report = gst_vod_report_ref (self->report);
   g_mutex_unlock (&self->lock);
-  gst_vod_report_fail (report, error);
-  gst_vod_report_unref (report);
+  return report;
+}
+
+/* Settings are looked at when they are taken, not in a state change: that would
+ * have to fail, upon which the base class and applications add vague errors of
+ * their own, and gst-launch-1.0 ends with another exit code. */
+static void
+refuse_settings (GstVodSink *self, GError *error)
+{
+  g_autoptr (GstVodReport) report = ref_report (self);
+
+  vod_error_set_phase (error, VOD_PHASE_APPLY);
+  gst_vod_report_refuse (report, error);
 }
 
 /* The upload that the next byte belongs to, begun if there is none; NULL if
@@ -214,7 +236,7 @@ begin_upload (GstVodSink *self)
   g_object_notify (G_OBJECT (self), "file-id");
   g_object_notify (G_OBJECT (self), "video-url");
   if (error)
-    fail (self, error);
+    refuse_settings (self, error);
   return ref_upload (self);
 }
 
@@ -404,15 +426,14 @@ fail_empty (GstVodSink *self)
 {
   g_autoptr (GError) error = vod_error_new (VOD_ERROR_PARAMETER,
       "The stream ended without a single byte: there is nothing to upload");
+  g_autoptr (GstVodReport) report = NULL;
 
   g_mutex_lock (&self->lock);
-  if (!self->active) {
-    self->active = TRUE;
-    g_clear_pointer (&self->report, gst_vod_report_unref);
-    self->report = gst_vod_report_new (GST_ELEMENT (self), NULL, NULL);
-  }
+  activate_without_upload (self);
   g_mutex_unlock (&self->lock);
-  fail (self, error);
+  report = ref_report (self);
+  vod_error_set_phase (error, VOD_PHASE_APPLY);
+  gst_vod_report_fail (report, error);
 }
 
 /* Waits until the media is committed: OK means that it is. */
@@ -636,24 +657,6 @@ gst_vod_sink_element_query (GstElement *element, GstQuery *query)
 
 /* --- states ---------------------------------------------------------------*/
 
-/* Validation and nothing else: no network, no thread. Not done in start(), whose
- * failure makes the base class post a second, vague error. */
-static gboolean
-check_settings (GstVodSink *self)
-{
-  g_autoptr (GError) error = NULL;
-  gboolean valid;
-
-  g_mutex_lock (&self->lock);
-  valid = gst_vod_settings_check (&self->settings, &error);
-  g_mutex_unlock (&self->lock);
-  if (!valid) {
-    vod_error_set_phase (error, VOD_PHASE_APPLY);
-    gst_vod_post_failure (GST_ELEMENT (self), error, TRUE);
-  }
-  return valid;
-}
-
 static gboolean
 gst_vod_sink_stop (GstBaseSink *sink)
 {
@@ -692,8 +695,6 @@ gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
   GstStateChangeReturn ret;
   VodUpload *upload;
 
-  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !check_settings (self))
-    return GST_STATE_CHANGE_FAILURE;
   if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
     set_paused (self, TRUE);
   /* start() is not called between READY and PAUSED, and the streaming thread

@@ -365,8 +365,12 @@ name_failure (VodWorker *worker, VodJob *job, GError *error)
         "The request made too little progress and was given up");
   else if (vod_error_details (error) == NULL)
     error = vod_error_new (VOD_ERROR_NETWORK, "%s", other->message);
-  if (error != other)
+  if (error != other) {
+    /* It may have been asking for a signature, not yet the job itself. */
+    if (vod_error_details (other))
+      vod_error_set_phase (error, vod_error_details (other)->phase);
     g_error_free (other);
+  }
   vod_error_set_phase (error, vod_job_phase (job->kind));
   return error;
 }
