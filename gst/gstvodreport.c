@@ -367,24 +367,26 @@ gst_vod_report_outcome (GstVodReport *report)
   return outcome;
 }
 
+/* A copy of one of the report's strings. */
+static gchar *
+copy_string (GstVodReport *report, gchar *const *string)
+{
+  gchar *copy;
+
+  g_mutex_lock (&report->lock);
+  copy = g_strdup (*string);
+  g_mutex_unlock (&report->lock);
+  return copy;
+}
+
 gchar *
 gst_vod_report_file_id (GstVodReport *report)
 {
-  gchar *file_id;
-
-  g_mutex_lock (&report->lock);
-  file_id = g_strdup (report->file_id);
-  g_mutex_unlock (&report->lock);
-  return file_id;
+  return copy_string (report, &report->file_id);
 }
 
 gchar *
 gst_vod_report_video_url (GstVodReport *report)
 {
-  gchar *video_url;
-
-  g_mutex_lock (&report->lock);
-  video_url = g_strdup (report->video_url);
-  g_mutex_unlock (&report->lock);
-  return video_url;
+  return copy_string (report, &report->video_url);
 }
