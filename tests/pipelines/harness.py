@@ -288,12 +288,13 @@ class Listener(threading.Thread):
     """A server on a free port; handle(socket) runs in a thread for each
     connection."""
 
-    def __init__(self, handle):
+    def __init__(self, handle, address="127.0.0.1"):
         super().__init__(daemon=True)
         self.handle = handle
-        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.connections = []
+        self.socket = socket.create_server((address, 0))
         self.port = self.socket.getsockname()[1]
-        self.url = "http://127.0.0.1:%d" % self.port
+        self.url = "http://%s:%d" % (address, self.port)
         self.start()
 
     def run(self):
@@ -302,6 +303,7 @@ class Listener(threading.Thread):
                 connection, _ = self.socket.accept()
             except OSError:
                 return
+            self.connections.append(connection)
             threading.Thread(target=self.serve, args=(connection,),
                              daemon=True).start()
 
@@ -316,25 +318,31 @@ class Listener(threading.Thread):
         return self
 
     def __exit__(self, *unused):
-        # close() alone does not wake accept().
+        # close() alone wakes neither accept() nor recv().
         self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
 
 class Wire(Listener):
     """Passes connections on to a port and keeps what went over them."""
 
-    def __init__(self, port):
+    def __init__(self, port, address="127.0.0.1"):
         self.target = port
         self.sent = []      # by the client, for each connection
         self.received = []
-        super().__init__(self.relay)
+        super().__init__(self.relay, address)
 
     def relay(self, client):
         sent, received = bytearray(), bytearray()
         self.sent.append(sent)
         self.received.append(received)
         with socket.create_connection(("127.0.0.1", self.target)) as server:
+            self.connections.append(server)
             back = threading.Thread(target=self.pump,
                                     args=(server, client, received),
                                     daemon=True)
