@@ -200,9 +200,11 @@ GST_START_TEST (test_flushes_do_not_pile_up_memory)
       first = resident_bytes ();
     rig_flush (rig);
   }
-  fail_unless (resident_bytes () < first + 32 * MIB,
-      "%" G_GSIZE_FORMAT " MiB, after three rounds %" G_GSIZE_FORMAT,
-      resident_bytes () / MIB, first / MIB);
+  /* A sanitizer keeps what is freed for a while. */
+  if (g_getenv ("VOD_TEST_SLOWNESS") == NULL)
+    fail_unless (resident_bytes () < first + 32 * MIB,
+        "%" G_GSIZE_FORMAT " MiB, after three rounds %" G_GSIZE_FORMAT,
+        resident_bytes () / MIB, first / MIB);
   rig_free (rig);
 }
 

@@ -144,11 +144,13 @@ GST_END_TEST;
 GST_START_TEST (test_caps_that_change_do_not_matter)
 {
   Rig *rig = new_rig ();
+  GstCaps *caps = gst_caps_from_string (MPEGTS);
 
   play (rig, "video/quicktime,variant=iso");
   rig_push_bytes (rig, 100);
   rig_pushed (rig);
-  rig_push (rig, gst_event_new_caps (gst_caps_from_string (MPEGTS)));
+  rig_push (rig, gst_event_new_caps (caps));
+  gst_caps_unref (caps);
   assert_media (rig, "来自GStreamer", "mp4");
 }
 
