@@ -202,36 +202,6 @@ GST_START_TEST (test_unresolvable_host)
 
 GST_END_TEST;
 
-GST_START_TEST (test_unknown_authority_is_final)
-{
-  Emulator *tls = emulator_new ("--tls", NULL);
-  Rig *rig = rig_new (tls, NULL);
-  g_autofree gchar *code = NULL;
-
-  upload (rig);
-  code = rig_error_code (rig_wait (rig, "error"));
-  fail_unless_equals_string (code, "RESOURCE/NOT_AUTHORIZED");
-  fail_unless_equals_int (rig_count (rig, "vodsink-retry"), 0);
-  fail_unless_equals_int (emulator_n_sessions (tls), 0);
-  rig_free (rig);
-  emulator_free (tls);
-}
-
-GST_END_TEST;
-
-GST_START_TEST (test_tls_with_its_authority)
-{
-  Emulator *tls = emulator_new ("--tls", NULL);
-  Rig *rig = rig_new (tls, "tls-ca-file", emulator_ca_file (tls), NULL);
-
-  upload (rig);
-  rig_assert_uploaded (rig, tls, 0);
-  rig_free (rig);
-  emulator_free (tls);
-}
-
-GST_END_TEST;
-
 GST_START_TEST (test_ca_file_that_is_none)
 {
   Rig *rig = rig_new (emulator, "tls-ca-file", "/dev/null", NULL);
@@ -463,8 +433,6 @@ vodsink_errors_suite (void)
   tcase_add_test (tc, test_network_failure_ends_with_retry_duration);
   tcase_add_test (tc, test_retry_duration_may_change_while_it_retries);
   tcase_add_test (tc, test_unresolvable_host);
-  tcase_add_test (tc, test_unknown_authority_is_final);
-  tcase_add_test (tc, test_tls_with_its_authority);
   tcase_add_test (tc, test_ca_file_that_is_none);
   tcase_add_loop_test (
       tc, test_strange_answers_fail, 0, G_N_ELEMENTS (strange));

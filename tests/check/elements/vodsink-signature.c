@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Where vodsink's signatures come from: the signal, the URL, the property, in
- * this order; and what is done about those that are refused.
+ * this order.
  */
 #include <glib/gstdio.h>
 #include <string.h>
@@ -487,89 +487,6 @@ GST_START_TEST (test_bad_answers_of_signature_url)
 
 GST_END_TEST;
 
-/* --- refused signatures ---------------------------------------------------*/
-
-static gchar *
-answer_expired_first (GstElement *sink, gpointer data)
-{
-  Handler *handler = data;
-  gint64 now = g_get_real_time () / G_USEC_PER_SEC;
-
-  if (g_atomic_int_add (&handler->calls, 1) == 0)
-    return emulator_signature_full (now - 7200, 3600, FALSE);
-  return emulator_signature (FALSE);
-}
-
-GST_START_TEST (test_expired_signature_is_asked_for_again)
-{
-  Rig *rig = unsigned_rig ();
-  Handler handler = {0};
-
-  g_signal_connect (
-      rig->sink, "get-signature", G_CALLBACK (answer_expired_first), &handler);
-  upload (rig);
-  rig_assert_uploaded (rig, emulator, 0);
-  fail_unless_equals_int (g_atomic_int_get (&handler.calls), 3);
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
-/* An expired property is not tried again, and its successor is waited for if
- * there is a handler. */
-GST_START_TEST (test_expired_property_waits_for_another)
-{
-  gint64 now = g_get_real_time () / G_USEC_PER_SEC;
-  g_autofree gchar *expired = emulator_signature_full (now - 7200, 60, FALSE);
-  g_autofree gchar *good = emulator_signature (FALSE);
-  Rig *rig = rig_new (emulator, "signature", expired, NULL);
-  Handler handler = {0};
-
-  g_signal_connect (
-      rig->sink, "get-signature", G_CALLBACK (answer_later), &handler);
-  upload (rig);
-  fail_unless (rig_wait_state (rig, "waiting-for-signature"));
-  fail_unless_equals_int (emulator_count (emulator, "ApplyUploadUGC", -1), 1);
-  g_object_set (rig->sink, "signature", good, NULL);
-  rig_assert_uploaded (rig, emulator, 0);
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
-GST_START_TEST (test_expired_property_alone_fails)
-{
-  gint64 now = g_get_real_time () / G_USEC_PER_SEC;
-  g_autofree gchar *expired = emulator_signature_full (now - 7200, 60, FALSE);
-  Rig *rig = rig_new (emulator, "signature", expired, NULL);
-  GstMessage *message;
-
-  upload (rig);
-  message = rig_wait (rig, "error");
-  fail_unless_equals_int (rig_count (rig, "error"), 1);
-  fail_unless (rig_details (message) != NULL);
-  /* The same string is not sent over and over. */
-  fail_unless (emulator_count (emulator, "ApplyUploadUGC", -1) <= 2);
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
-GST_START_TEST (test_wrong_signature_is_final)
-{
-  g_autofree gchar *wrong = emulator_signature (FALSE);
-  Rig *rig;
-
-  wrong[2] = wrong[2] == 'A' ? 'B' : 'A';
-  rig = rig_new (emulator, "signature", wrong, NULL);
-  upload (rig);
-  rig_assert_failed (rig, "RESOURCE/NOT_AUTHORIZED", "apply", 10004);
-  fail_unless_equals_int (emulator_count (emulator, "ApplyUploadUGC", -1), 1);
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
 static Suite *
 vodsink_signature_suite (void)
 {
@@ -595,10 +512,6 @@ vodsink_signature_suite (void)
   tcase_add_test (tc, test_a_handler_without_answer_leaves_it_to_the_property);
   tcase_add_loop_test (
       tc, test_bad_answers_of_signature_url, 0, G_N_ELEMENTS (bad_urls));
-  tcase_add_test (tc, test_expired_signature_is_asked_for_again);
-  tcase_add_test (tc, test_expired_property_waits_for_another);
-  tcase_add_test (tc, test_expired_property_alone_fails);
-  tcase_add_test (tc, test_wrong_signature_is_final);
   suite_add_tcase (suite, tc);
   return suite;
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * testowner: the owner of an upload, as the element is one, that remembers what
+ * it was told.
+ */
+#pragma once
+
+#include "upload/vodupload.h"
+
+#include "emulator.h"
+
+#define MIB (1024 * 1024)
+
+typedef struct {
+  Emulator *emulator;
+  VodUpload *upload;
+  guint64 size; /* written */
+
+  GMutex lock; /* what follows */
+  GCond cond;
+  GString *story; /* events but for progress, by a letter or word each */
+  guint finished, failed, retries, destroyed;
+  gint error_code, number;
+  gchar *error_phase, *error_text;
+  guint64 finished_size;
+  guint finished_parts;
+  guint64 last_loaded, last_total;
+  gdouble last_percent;
+} Owner;
+
+/* @uri: NULL for the emulator's. @timeout in seconds. */
+Owner *owner_new_at (Emulator *emulator, const gchar *uri, guint timeout);
+Owner *owner_new (Emulator *emulator);
+/* Stops and joins; nothing may be left. */
+void owner_free (Owner *owner);
+
+/* The next @len bytes of the test media. */
+VodFlow owner_write (Owner *owner, gsize len);
+/* Finishes, waits, and compares media @n with what was written. */
+void owner_assert_finished (Owner *owner, guint n);
+/* Of the stats. */
+void owner_assert_state (Owner *owner, const gchar *state);
+void owner_wait_state (Owner *owner, const gchar *state);
