@@ -283,7 +283,10 @@ serve (Emu *emu, const char *root, GError **error)
     run (emu, root);
   }
   g_clear_pointer (&relay, emu_relay_free);
-  soup_server_disconnect (emu->server);
+  /* Closing a TLS connection waits for its handshake, for ever if the client
+   * has gone quiet; the end of the process closes them all. */
+  if (!options.tls)
+    soup_server_disconnect (emu->server);
   return ok;
 }
 
