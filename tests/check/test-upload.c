@@ -5,6 +5,8 @@
  */
 #include "testowner.h"
 
+#include <string.h>
+
 /* --- the plain way --------------------------------------------------------*/
 
 static void
@@ -261,6 +263,42 @@ test_a_failing_renewal_is_tried_again (void)
   owner_free (owner);
 }
 
+/* --- all part numbers -----------------------------------------------------*/
+
+/* 10 GiB in the smallest parts: warned at the 9000th, an error after the
+ * 10000th, and nothing is left there that could be taken for the media. */
+static void
+test_all_part_numbers (void)
+{
+  g_autoptr (Emulator) emulator = NULL;
+  Owner *owner;
+  guint64 warned_at = 0;
+
+  if (!g_test_slow ()) {
+    g_test_skip ("10 GiB: -m slow");
+    return;
+  }
+  emulator = emulator_new ("--discard", NULL);
+  owner = owner_new (emulator);
+  vod_upload_set_progress_interval (owner->upload, 0);
+  while (owner_write (owner, MIB) == VOD_FLOW_OK) {
+    g_mutex_lock (&owner->lock);
+    if (warned_at == 0 && strstr (owner->story->str, "limit"))
+      warned_at = owner->size;
+    g_mutex_unlock (&owner->lock);
+  }
+  g_assert_cmpuint (owner->failed, ==, 1);
+  g_assert_cmpint (owner->error_code, ==, VOD_ERROR_LIMIT);
+  g_test_message ("%s", owner->error_text);
+  g_assert_cmpuint (owner->size, ==, 10000 * (guint64)MIB);
+  g_assert_cmpuint (warned_at, ==, 9000 * (guint64)MIB);
+  g_assert_cmpstr (owner->story->str, ==, "opening opened limit failed");
+  g_assert_true (vod_upload_join (owner->upload));
+  g_assert_cmpuint (emulator_n_media (emulator), ==, 0);
+  g_assert_cmpuint (emulator_n_uploads (emulator), ==, 0);
+  owner_free (owner);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -283,5 +321,6 @@ main (int argc, char **argv)
       "/upload/credentials/in-time", test_credentials_are_renewed_in_time);
   g_test_add_func (
       "/upload/credentials/again", test_a_failing_renewal_is_tried_again);
+  g_test_add_func ("/upload/all-part-numbers", test_all_part_numbers);
   return g_test_run ();
 }
