@@ -42,12 +42,11 @@ part_valgrind() {
     "--suppressions=$root/tests/valgrind.supp")
 
   [ -f "$suppressions" ] && options+=("--suppressions=$suppressions")
-  export G_SLICE=always-malloc CK_FORK=no CK_DEFAULT_TIMEOUT=3000
-  export VOD_TEST_SLOWNESS=15 GST_REGISTRY_FORK=no ORC_CODE=backup
+  export G_SLICE=always-malloc VOD_TEST_SLOWNESS=15
+  export GST_REGISTRY_FORK=no ORC_CODE=backup
   run_meson_tests "$build" --suite unit --suite element -t 30 \
     --num-processes 1 --wrap "valgrind ${options[*]}"
-  unset G_SLICE CK_FORK CK_DEFAULT_TIMEOUT VOD_TEST_SLOWNESS \
-    GST_REGISTRY_FORK ORC_CODE
+  unset G_SLICE VOD_TEST_SLOWNESS GST_REGISTRY_FORK ORC_CODE
 }
 
 # 10 GiB through a client of less than 120 MiB.
