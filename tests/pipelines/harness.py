@@ -109,8 +109,7 @@ class Program:
         self.before = set(children())
         self.process = subprocess.Popen(
             args, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err,
-            env=dict(os.environ, **(env or {})), cwd=cwd,
-            start_new_session=True)
+            env=dict(os.environ, **(env or {})), cwd=cwd)
         self.pid = self.process.pid
 
     @staticmethod
