@@ -403,8 +403,9 @@ gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value)
   }
 }
 
-gchar *
-gst_vod_settings_hide_userinfo (const gchar *uri)
+/* @uri without the user name and password in it. */
+static gchar *
+hide_userinfo (const gchar *uri)
 {
   const gchar *scheme_end, *authority, *authority_end, *at;
 
@@ -426,7 +427,7 @@ gst_vod_settings_get (const GstVodSettings *settings, guint id, GValue *value)
   gchar **string = string_of ((GstVodSettings *)settings, id);
 
   if (id == GST_VOD_PROP_SIGNATURE_URL || id == GST_VOD_PROP_PROXY) {
-    g_value_take_string (value, gst_vod_settings_hide_userinfo (*string));
+    g_value_take_string (value, hide_userinfo (*string));
     return;
   }
   if (string) {
@@ -564,24 +565,18 @@ latch_headers (const GstStructure *structure, gchar ***headers, GError **error)
   return TRUE;
 }
 
-gboolean
-gst_vod_settings_check (const GstVodSettings *settings, GError **error)
+static gboolean
+check_memory (const GstVodSettings *settings, GError **error)
 {
-  g_auto (GStrv) headers = NULL;
-
-  if (!check_media (settings, error) || !check_network (settings, error) ||
-      !latch_headers (settings->signature_headers, &headers, error))
-    return FALSE;
-  if (settings->max_size_bytes < 4 * settings->slice_size) {
-    vod_error_set (error, VOD_ERROR_PARAMETER,
-        "max-size-bytes is %" G_GUINT64_FORMAT
-        " but must be at least 4 x slice-size: set it to %" G_GUINT64_FORMAT
-        " or more, or slice-size to %" G_GUINT64_FORMAT " or less",
-        settings->max_size_bytes, 4 * settings->slice_size,
-        settings->max_size_bytes / 4);
-    return FALSE;
-  }
-  return TRUE;
+  if (settings->max_size_bytes >= 4 * settings->slice_size)
+    return TRUE;
+  vod_error_set (error, VOD_ERROR_PARAMETER,
+      "max-size-bytes is %" G_GUINT64_FORMAT
+      " but must be at least 4 x slice-size: set it to %" G_GUINT64_FORMAT
+      " or more, or slice-size to %" G_GUINT64_FORMAT " or less",
+      settings->max_size_bytes, 4 * settings->slice_size,
+      settings->max_size_bytes / 4);
+  return FALSE;
 }
 
 static gchar *
@@ -617,11 +612,13 @@ gst_vod_settings_latch (const GstVodSettings *settings,
     const GstVodStreamFacts *facts, VodUploadSettings *upload, GError **error)
 {
   *upload = (VodUploadSettings){0};
-  if (!gst_vod_settings_check (settings, error))
+  if (!check_media (settings, error) || !check_network (settings, error) ||
+      !latch_headers (
+          settings->signature_headers, &upload->signature_headers, error) ||
+      !check_memory (settings, error)) {
+    vod_upload_settings_clear (upload);
     return FALSE;
-  if (!latch_headers (
-          settings->signature_headers, &upload->signature_headers, error))
-    return FALSE;
+  }
 
   upload->type = choose_type (settings, facts);
   if (upload->type == NULL) {

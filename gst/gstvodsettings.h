@@ -83,17 +83,11 @@ gst_vod_settings_get (const GstVodSettings *settings, guint id, GValue *value);
 /* TRUE for what an upload takes when it starts (L in the documentation). */
 gboolean gst_vod_settings_is_latched (guint id);
 
-/* Is what can be told without a stream all right? VOD_ERROR_PARAMETER names
- * the property and says what to set. Does not touch the network. */
-gboolean
-gst_vod_settings_check (const GstVodSettings *settings, GError **error);
-
-/* What an upload that starts now takes (to be cleared). Fails as _check() does,
- * and if the type of the media is not known. */
+/* What an upload that starts now takes (to be cleared). VOD_ERROR_PARAMETER
+ * names the property that cannot be used and says what to set;
+ * VOD_ERROR_MEDIA_TYPE: the type of the media is not known. Does not touch the
+ * network. */
 gboolean gst_vod_settings_latch (const GstVodSettings *settings,
     const GstVodStreamFacts *facts, VodUploadSettings *upload, GError **error);
-
-/* @uri without the user name and password in it. */
-gchar *gst_vod_settings_hide_userinfo (const gchar *uri);
 
 G_END_DECLS

@@ -40,7 +40,6 @@ ask_sources (VodWorker *worker, gboolean ask, guint *serial, gboolean *may_come,
       .headers = (const gchar *const *)upload->settings.signature_headers,
       .ask_data = worker,
   };
-  gchar *signature;
 
   g_mutex_lock (&upload->lock);
   *serial = upload->signature_serial;
@@ -57,9 +56,8 @@ ask_sources (VodWorker *worker, gboolean ask, guint *serial, gboolean *may_come,
   g_mutex_unlock (&upload->lock);
   source.string = string;
   source.refused = refused;
-  signature = vod_signature_get (
+  return vod_signature_get (
       &source, worker->http, worker->cancellable, may_come, error);
-  return signature;
 }
 
 /* Waits until the application sets `signature`, the time is over, or the upload

@@ -17,7 +17,7 @@ vod_upload_measure_rate (VodUpload *upload)
 static void
 measure_progress (VodUpload *upload, VodUploadProgress *progress)
 {
-  guint64 expected = upload->settings.expected_size, left;
+  guint64 expected = upload->settings.expected_size;
   VodSlicesStats stats;
 
   vod_slices_get_stats (upload->slices, &stats);
@@ -31,12 +31,11 @@ measure_progress (VodUpload *upload, VodUploadProgress *progress)
   progress->speed = vod_rate_get (&upload->rate, g_get_monotonic_time ());
   progress->left_done = -1;
   if (upload->closing) {
-    left = stats.size - stats.confirmed;
     /* A dirty head may make it more than there was. */
-    upload->left_at_finish = MAX (upload->left_at_finish, left);
+    upload->left_at_finish = MAX (upload->left_at_finish, stats.buffered);
     progress->left_done = 1.0;
-    if (left > 0)
-      progress->left_done -= (gdouble)left / upload->left_at_finish;
+    if (stats.buffered > 0)
+      progress->left_done -= (gdouble)stats.buffered / upload->left_at_finish;
   }
 }
 

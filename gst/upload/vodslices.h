@@ -61,14 +61,14 @@ typedef struct {
   guint64 offset; /* in the stream */
   guint64 size;   /* bytes so far; final once cut */
   VodSliceState state;
-  gboolean sent;    /* was confirmed at least once */
-  gboolean pinned;  /* the streaming thread copies into it */
-  VodExtent *bytes; /* NULL: dropped */
-  gboolean firm;  /* … and not before, whatever vod_slices_retry_now() says */
-  guint attempts; /* failures since it was last confirmed */
-  gint64 not_before; /* monotonic µs: when to try again */
-  guint64 crc64;     /* of the bytes that were confirmed */
-  gchar *etag;       /* the service's answer, needed at Complete */
+  gboolean sent;     /* was confirmed at least once */
+  gboolean pinned;   /* the streaming thread copies into it */
+  VodExtent *bytes;  /* NULL: dropped */
+  guint attempts;    /* failures since it was last confirmed */
+  gint64 not_before; /* monotonic µs: when to try again … */
+  gboolean firm; /* … and not before, whatever vod_slices_retry_now() says */
+  guint64 crc64; /* of the bytes that were confirmed */
+  gchar *etag;   /* the service's answer, needed at Complete */
 } VodSlice;
 
 typedef struct _VodSlices VodSlices;
@@ -154,7 +154,8 @@ void vod_slices_confirm (
     VodSlices *slices, VodSlice *slice, guint64 crc64, const gchar *etag);
 
 /* They did not arrive; the slice is ready again, to go at @not_before (monotonic
- * µs). Not while it is pinned. */
+ * µs). @firm: vod_slices_retry_now() does not change that. Not while it is
+ * pinned. */
 void vod_slices_fail (
     VodSlices *slices, VodSlice *slice, gint64 not_before, gboolean firm);
 

@@ -330,6 +330,20 @@ warn_if_due (VodUpload *upload)
   g_mutex_lock (&upload->lock);
 }
 
+/* After a write: is there a slice to send that was none before? One is cut if it
+ * is time; and what was held back goes as the stream grows, without a cut. */
+static gboolean
+has_more_to_send (VodUpload *upload)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (vod_slices_worth_cutting (upload->slices) &&
+      vod_slices_cut (upload->slices, vod_upload_idle_workers (upload), now))
+    return TRUE;
+  return vod_slices_holds_back (upload->slices) &&
+      vod_slices_sendable (upload->slices, now) > 0;
+}
+
 VodFlow
 vod_upload_write (
     VodUpload *upload, const guint8 *data, gsize len, gsize *taken)
@@ -346,13 +360,7 @@ vod_upload_write (
     warn_if_due (upload);
   }
   if (flow == VOD_FLOW_OK && !error) {
-    if (vod_slices_worth_cutting (upload->slices) &&
-        vod_slices_cut (upload->slices, vod_upload_idle_workers (upload),
-            g_get_monotonic_time ()))
-      wake_workers (upload);
-    /* What was held back goes as the stream grows, without a cut. */
-    else if (vod_slices_holds_back (upload->slices) &&
-        vod_slices_sendable (upload->slices, g_get_monotonic_time ()) > 0)
+    if (has_more_to_send (upload))
       wake_workers (upload);
     vod_upload_check_overdue (upload);
   }
@@ -392,9 +400,8 @@ vod_upload_finish (VodUpload *upload)
   upload->closing = TRUE;
   vod_slices_finish (upload->slices);
   vod_slices_get_stats (upload->slices, &stats);
-  upload->left_at_finish = stats.size - stats.confirmed;
-  g_cond_broadcast (&upload->work);
-  vod_upload_ensure_workers (upload);
+  upload->left_at_finish = stats.buffered;
+  wake_workers (upload);
   g_mutex_unlock (&upload->lock);
 }
 
@@ -564,13 +571,11 @@ vod_upload_get_stats (VodUpload *upload, VodUploadStats *stats)
       .bytes_sent = atomic_load (&upload->bytes_sent),
       .bytes_buffered = slices.buffered,
       .position = slices.position,
-      .size = slices.size,
       .parts_uploaded = slices.parts_confirmed,
       .parts_rewritten = slices.parts_rewritten,
       .retries = upload->retries,
       .upload_rate = vod_rate_get (&upload->rate, g_get_monotonic_time ()),
       .blocked_time = upload->blocked_time,
-      .memory = slices.memory,
       .state = state_name (upload),
   };
   g_mutex_unlock (&upload->lock);

@@ -165,13 +165,11 @@ typedef struct {
   guint64 bytes_sent;
   guint64 bytes_buffered;
   guint64 position; /* of the next byte */
-  guint64 size;     /* of the stream so far */
   guint parts_uploaded;
   guint parts_rewritten;
   guint retries;
   guint64 upload_rate; /* bytes/s */
   gint64 blocked_time; /* µs */
-  guint64 memory;      /* bytes that count against max_size_bytes */
   const gchar *state;  /* static: see interface.md, `stats` */
 } VodUploadStats;
 

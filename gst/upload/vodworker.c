@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The workers' side of an upload: how many there are, which job is next, and
- * the thread that does it. See vodupload-private.h for the lock; functions here are
- * called with it unless they say otherwise.
+ * the thread that does it. See vodupload-private.h for the lock; functions here
+ * are called with it unless they say otherwise.
  */
 #include "vodjob.h"
 #include "vodupload-private.h"
@@ -290,9 +290,8 @@ do_job (VodWorker *worker, VodJob *job)
     if (job->signature == NULL)
       return error;
   }
-  error = vod_job_perform (job, &upload->settings, worker->http,
+  return vod_job_perform (job, &upload->settings, worker->http,
       vod_upload_note_sent, upload, worker->cancellable);
-  return error;
 }
 
 static void
