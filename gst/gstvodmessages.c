@@ -82,7 +82,10 @@ resource_error (GError *error, const VodErrorDetails *details)
       return GST_RESOURCE_ERROR_READ;
     case VOD_ERROR_SEEK:
       return GST_RESOURCE_ERROR_SEEK;
+    case VOD_ERROR_BUSY:
+      return GST_RESOURCE_ERROR_BUSY;
     case VOD_ERROR_LIMIT:
+    case VOD_ERROR_NO_SPACE:
       return GST_RESOURCE_ERROR_NO_SPACE_LEFT;
     default:
       break;
@@ -91,11 +94,13 @@ resource_error (GError *error, const VodErrorDetails *details)
     case VOD_PHASE_SIGNATURE:
     case VOD_PHASE_APPLY:
     case VOD_PHASE_INITIATE:
+    case VOD_PHASE_SESSION:
       return GST_RESOURCE_ERROR_OPEN_WRITE;
     case VOD_PHASE_COMPLETE:
     case VOD_PHASE_COMMIT:
       return GST_RESOURCE_ERROR_CLOSE;
     case VOD_PHASE_PART:
+    case VOD_PHASE_SPOOL:
     case VOD_PHASE_NONE:
       break;
   }

@@ -92,7 +92,8 @@ const gchar *
 vod_phase_name (VodPhase phase)
 {
   static const gchar *const names[] = {
-      "none", "signature", "apply", "initiate", "part", "complete", "commit"};
+      "none", "signature", "apply", "initiate", "part", "complete", "commit",
+      "spool", "session"};
 
   g_return_val_if_fail ((guint)phase < G_N_ELEMENTS (names), "none");
   return names[phase];
@@ -127,6 +128,9 @@ vod_error_number (const GError *error)
     case VOD_ERROR_MEDIA_TYPE:
       break;
     case VOD_ERROR_READ:
+    case VOD_ERROR_LOCAL:
+    case VOD_ERROR_NO_SPACE:
+    case VOD_ERROR_BUSY:
       return -4;
   }
   return -1;

@@ -25,6 +25,8 @@ typedef enum {
   VOD_PHASE_PART,
   VOD_PHASE_COMPLETE,
   VOD_PHASE_COMMIT,
+  VOD_PHASE_SPOOL,
+  VOD_PHASE_SESSION,
 } VodPhase;
 
 typedef enum {
@@ -57,6 +59,12 @@ typedef enum {
   VOD_ERROR_READ,
   /* Nothing tells of what type the media is. */
   VOD_ERROR_MEDIA_TYPE,
+  /* The state directory, a session file or the spool cannot be used. */
+  VOD_ERROR_LOCAL,
+  /* Likewise, because the disk is full or a quota is used up. */
+  VOD_ERROR_NO_SPACE,
+  /* Another upload has the session. */
+  VOD_ERROR_BUSY,
 } VodErrorCode;
 
 /* What is known beyond the message. Strings may be NULL. */

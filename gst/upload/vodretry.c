@@ -112,6 +112,9 @@ vod_retry_classify (GError *error, guint failures)
     case VOD_ERROR_LIMIT:
     case VOD_ERROR_READ:
     case VOD_ERROR_MEDIA_TYPE:
+    case VOD_ERROR_LOCAL:
+    case VOD_ERROR_NO_SPACE:
+    case VOD_ERROR_BUSY:
       break;
   }
   return VOD_RETRY_FINAL;
