@@ -20,12 +20,9 @@
  * report's or the object lock. No message is posted, no signal emitted
  * and no upload waited for with `lock` held.
  *
- * An upload is created at the first buffer that has bytes and belongs to the
- * element until it is retired: at PAUSED to READY, FLUSH_STOP, or a new
- * STREAM_START after it has ended. Retired uploads may still delete their parts
- * in the background; stop() waits for them. Each has a report of its own, which
- * is muted when it is retired, so that an old upload says nothing about a new
- * one.
+ * An upload (gstvoduploads) is begun at the first buffer that has bytes and is
+ * retired at PAUSED to READY, FLUSH_STOP, or a new STREAM_START after it has
+ * ended. stop() waits for what retired ones still have to do.
  */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -36,19 +33,11 @@
 #include <gio/gio.h>
 
 #include "gstvodmedia.h"
-#include "gstvodmessages.h"
-#include "gstvodreport.h"
 #include "gstvodsettings.h"
-#include "upload/vodupload.h"
+#include "gstvoduploads.h"
 
 GST_DEBUG_CATEGORY (gst_vod_sink_debug);
 #define GST_CAT_DEFAULT gst_vod_sink_debug
-
-enum {
-  PROP_FILE_ID = GST_VOD_SETTINGS_LAST + 1,
-  PROP_VIDEO_URL,
-  PROP_STATS,
-};
 
 enum {
   SIGNAL_GET_SIGNATURE,
@@ -62,20 +51,14 @@ struct _GstVodSink {
 
   GMutex lock;
   GstVodSettings settings;
+  GstVodUploads uploads;
 
-  gboolean active;      /* an upload was begun, or failed to begin */
-  VodUpload *upload;    /* the current one; NULL: none, or failed to begin */
-  GstVodReport *report; /* of the current one, else of the last */
-  GSList *retired;      /* of VodUpload that may still have threads */
-  VodUploadStats last_stats; /* of the last one, when there is none */
-
-  gboolean flushing;   /* between unlock and unlock_stop */
-  gboolean paused;     /* from PLAYING to PAUSED, until it is PLAYING again */
-  gboolean seek_asked; /* upstream asked whether we can seek */
+  gboolean flushing; /* between unlock and unlock_stop */
+  gboolean paused;   /* from PLAYING to PAUSED, until it is PLAYING again */
   gboolean seek_pending;
   guint64 seek_to; /* where the next byte goes, if pending */
   const gchar *caps_type;
-  gchar *title;
+  gchar *title; /* tag */
 };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
@@ -97,114 +80,23 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (
     g_type_ensure (G_TYPE_NETWORK_SERVICE); g_type_ensure (G_TYPE_RESOLVER);
     g_type_ensure (G_TYPE_PROXY_ADDRESS_ENUMERATOR);)
 
-/* --- the life of an upload ------------------------------------------------*/
+/* --- data -----------------------------------------------------------------*/
 
-/* A reference to the current upload, or NULL. */
-static VodUpload *
-ref_upload (GstVodSink *self)
+/* What the stream itself says about the media. @file and @title hold what the
+ * facts point to. */
+static GstVodStreamFacts
+gather_facts (GstVodSink *self, gchar **file, gchar **title)
 {
-  VodUpload *upload;
+  GstVodStreamFacts facts = {0};
 
+  *file = gst_vod_media_upstream_file (
+      GST_BASE_SINK_PAD (self), &facts.upstream_size);
+  facts.upstream_file = *file;
   g_mutex_lock (&self->lock);
-  upload = self->upload ? vod_upload_ref (self->upload) : NULL;
+  facts.caps_type = self->caps_type;
+  facts.title = *title = g_strdup (self->title);
   g_mutex_unlock (&self->lock);
-  return upload;
-}
-
-/* Lets go of retired uploads that have nothing left to do. */
-static void
-reap_retired (GstVodSink *self)
-{
-  GSList *quiet = NULL;
-
-  g_mutex_lock (&self->lock);
-  for (GSList *l = self->retired, *next; l; l = next) {
-    next = l->next;
-    if (vod_upload_is_quiet (l->data)) {
-      self->retired = g_slist_remove_link (self->retired, l);
-      quiet = g_slist_concat (l, quiet);
-    }
-  }
-  g_mutex_unlock (&self->lock);
-  for (GSList *l = quiet; l; l = l->next) {
-    vod_upload_join (l->data);
-    vod_upload_unref (l->data);
-  }
-  g_slist_free (quiet);
-}
-
-/* The upload begins: what the one before reported is forgotten. With the
- * lock. */
-static void
-create_upload (GstVodSink *self, const VodUploadSettings *settings)
-{
-  VodUpload *upload = vod_upload_new (settings, &gst_vod_report_events,
-      gst_vod_report_ref (self->report), (GDestroyNotify)gst_vod_report_unref);
-
-  vod_upload_set_retry_duration (upload, self->settings.retry_duration);
-  vod_upload_set_progress_interval (upload, self->settings.progress_interval);
-  vod_upload_set_signature (upload, self->settings.signature);
-  if (self->seek_asked)
-    vod_upload_expect_rewrites (upload);
-  vod_upload_interrupt (upload, self->flushing || self->paused);
-  self->upload = upload;
-}
-
-/* Becomes active, with a fresh report and, unless @error is set, an upload.
- * With the lock. */
-static void
-activate (GstVodSink *self, const GstVodStreamFacts *facts, GError **error)
-{
-  VodUploadSettings settings;
-  gboolean valid =
-      gst_vod_settings_latch (&self->settings, facts, &settings, error);
-
-  self->active = TRUE;
-  g_clear_pointer (&self->report, gst_vod_report_unref);
-  self->report = gst_vod_report_new (GST_ELEMENT (self),
-      valid ? settings.name : NULL, self->settings.location);
-  if (!valid)
-    return;
-  create_upload (self, &settings);
-  GST_INFO_OBJECT (self, "media '%s' of type %s, endpoint %s", settings.name,
-      settings.type, settings.endpoint);
-  vod_upload_settings_clear (&settings);
-}
-
-/* Becomes active to fail: there is a report, but nothing to upload. With the
- * lock. */
-static void
-activate_without_upload (GstVodSink *self)
-{
-  if (self->active)
-    return;
-  self->active = TRUE;
-  g_clear_pointer (&self->report, gst_vod_report_unref);
-  self->report = gst_vod_report_new (GST_ELEMENT (self), NULL, NULL);
-}
-
-/* A reference to the report of the current upload. */
-static GstVodReport *
-ref_report (GstVodSink *self)
-{
-  GstVodReport *report;
-
-  g_mutex_lock (&self->lock);
-  report = gst_vod_report_ref (self->report);
-  g_mutex_unlock (&self->lock);
-  return report;
-}
-
-/* Settings are looked at when they are taken, not in a state change: that would
- * have to fail, upon which the base class and applications add vague errors of
- * their own, and gst-launch-1.0 ends with another exit code. */
-static void
-refuse_settings (GstVodSink *self, GError *error)
-{
-  g_autoptr (GstVodReport) report = ref_report (self);
-
-  vod_error_set_phase (error, VOD_PHASE_APPLY);
-  gst_vod_report_refuse (report, error);
+  return facts;
 }
 
 /* The upload that the next byte belongs to, begun if there is none; NULL if
@@ -212,101 +104,33 @@ refuse_settings (GstVodSink *self, GError *error)
 static VodUpload *
 begin_upload (GstVodSink *self)
 {
-  g_autofree gchar *file = NULL;
-  g_autoptr (GError) error = NULL;
-  GstVodStreamFacts facts = {0};
-  gboolean active;
+  g_autofree gchar *file = NULL, *title = NULL;
 
-  g_mutex_lock (&self->lock);
-  active = self->active;
-  g_mutex_unlock (&self->lock);
-  if (active)
-    return ref_upload (self);
+  if (!gst_vod_uploads_active (&self->uploads)) {
+    GstVodStreamFacts facts = gather_facts (self, &file, &title);
 
-  reap_retired (self);
-  file = gst_vod_media_upstream_file (
-      GST_BASE_SINK_PAD (self), &facts.upstream_size);
-  facts.upstream_file = file;
-  g_mutex_lock (&self->lock);
-  facts.caps_type = self->caps_type;
-  facts.title = self->title;
-  activate (self, &facts, &error);
-  g_mutex_unlock (&self->lock);
-
-  g_object_notify (G_OBJECT (self), "file-id");
-  g_object_notify (G_OBJECT (self), "video-url");
-  if (error)
-    refuse_settings (self, error);
-  return ref_upload (self);
+    gst_vod_uploads_begin (&self->uploads, &facts);
+  }
+  return gst_vod_uploads_ref (&self->uploads);
 }
 
-/* The current upload is over: what comes is another one. */
+/* What comes belongs to another upload. */
 static void
 retire_upload (GstVodSink *self)
 {
-  VodUpload *upload;
-  GstVodReport *report;
-
   g_mutex_lock (&self->lock);
-  upload = g_steal_pointer (&self->upload);
-  report = self->report ? gst_vod_report_ref (self->report) : NULL;
-  self->active = FALSE;
   self->seek_pending = FALSE;
   g_mutex_unlock (&self->lock);
-
-  if (upload) {
-    vod_upload_stop (upload);
-    g_mutex_lock (&self->lock);
-    vod_upload_get_stats (upload, &self->last_stats);
-    self->last_stats.upload_rate = 0;
-    self->retired = g_slist_prepend (self->retired, upload);
-    g_mutex_unlock (&self->lock);
-  }
-  if (report) {
-    gst_vod_report_mute (report);
-    gst_vod_report_unref (report);
-  }
-}
-
-/* Waits for what retired uploads still have to do. */
-static void
-join_retired (GstVodSink *self)
-{
-  GSList *uploads;
-
-  g_mutex_lock (&self->lock);
-  uploads = g_steal_pointer (&self->retired);
-  g_mutex_unlock (&self->lock);
-  for (GSList *l = uploads; l; l = l->next) {
-    if (!vod_upload_join (l->data))
-      GST_WARNING_OBJECT (self,
-          "a handler of get-signature or of a message is still running in a "
-          "thread of ours, which will end when it returns");
-    vod_upload_unref (l->data);
-  }
-  g_slist_free (uploads);
-}
-
-/* --- data -----------------------------------------------------------------*/
-
-static GstVodOutcome
-current_outcome (GstVodSink *self)
-{
-  GstVodOutcome outcome = GST_VOD_UNDER_WAY;
-
-  g_mutex_lock (&self->lock);
-  if (self->active)
-    outcome = gst_vod_report_outcome (self->report);
-  g_mutex_unlock (&self->lock);
-  return outcome;
+  gst_vod_uploads_retire (&self->uploads);
 }
 
 /* After a failure: what to return for media that comes all the same. */
 static GstFlowReturn
 flow_after_failure (GstVodSink *self)
 {
-  return current_outcome (self) == GST_VOD_DISCARDING ? GST_FLOW_OK
-                                                      : GST_FLOW_ERROR;
+  return gst_vod_uploads_outcome (&self->uploads) == GST_VOD_DISCARDING
+      ? GST_FLOW_OK
+      : GST_FLOW_ERROR;
 }
 
 /* Turns what the upload said into a flow; GST_FLOW_CUSTOM_SUCCESS: come again,
@@ -426,21 +250,15 @@ fail_empty (GstVodSink *self)
 {
   g_autoptr (GError) error = vod_error_new (VOD_ERROR_PARAMETER,
       "The stream ended without a single byte: there is nothing to upload");
-  g_autoptr (GstVodReport) report = NULL;
 
-  g_mutex_lock (&self->lock);
-  activate_without_upload (self);
-  g_mutex_unlock (&self->lock);
-  report = ref_report (self);
-  vod_error_set_phase (error, VOD_PHASE_APPLY);
-  gst_vod_report_fail (report, error);
+  gst_vod_uploads_fail_to_begin (&self->uploads, error);
 }
 
 /* Waits until the media is committed: OK means that it is. */
 static GstFlowReturn
 drain (GstVodSink *self)
 {
-  VodUpload *upload = ref_upload (self);
+  VodUpload *upload = gst_vod_uploads_ref (&self->uploads);
   GstFlowReturn ret;
 
   if (upload == NULL) {
@@ -472,8 +290,7 @@ gst_vod_sink_wait_event (GstBaseSink *sink, GstEvent *event)
 static void
 update_interrupt (GstVodSink *self)
 {
-  if (self->upload)
-    vod_upload_interrupt (self->upload, self->flushing || self->paused);
+  gst_vod_uploads_interrupt (&self->uploads, self->flushing || self->paused);
 }
 
 static gboolean
@@ -550,7 +367,7 @@ gst_vod_sink_event (GstBaseSink *sink, GstEvent *event)
       retire_upload (self);
       break;
     case GST_EVENT_STREAM_START:
-      if (current_outcome (self) != GST_VOD_UNDER_WAY)
+      if (gst_vod_uploads_outcome (&self->uploads) != GST_VOD_UNDER_WAY)
         retire_upload (self);
       g_mutex_lock (&self->lock);
       g_clear_pointer (&self->title, g_free);
@@ -586,28 +403,20 @@ answer_seeking (GstVodSink *self, GstQuery *query)
   }
   gst_query_set_seeking (query, GST_FORMAT_BYTES, TRUE, 0, -1);
   g_mutex_lock (&self->lock);
-  self->seek_asked = TRUE;
-  if (self->upload)
-    vod_upload_expect_rewrites (self->upload);
+  gst_vod_uploads_expect_rewrites (&self->uploads, TRUE);
   g_mutex_unlock (&self->lock);
 }
 
 static guint64
 byte_position (GstVodSink *self)
 {
-  VodUpload *upload;
-  VodUploadStats stats = {0};
-  gboolean pending;
   guint64 position;
 
   g_mutex_lock (&self->lock);
-  upload = self->upload;
-  if (upload)
-    vod_upload_get_stats (upload, &stats);
-  pending = self->seek_pending;
-  position = self->seek_to;
+  position = self->seek_pending ? self->seek_to
+                                : gst_vod_uploads_position (&self->uploads);
   g_mutex_unlock (&self->lock);
-  return pending ? position : stats.position;
+  return position;
 }
 
 static gboolean
@@ -663,7 +472,7 @@ gst_vod_sink_stop (GstBaseSink *sink)
   GstVodSink *self = GST_VOD_SINK (sink);
 
   retire_upload (self);
-  join_retired (self);
+  gst_vod_uploads_join (&self->uploads);
   return TRUE;
 }
 
@@ -700,7 +509,7 @@ gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
   /* start() is not called between READY and PAUSED, and the streaming thread
    * must leave before the base class waits for it. */
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-    upload = ref_upload (self);
+    upload = gst_vod_uploads_ref (&self->uploads);
     if (upload) {
       vod_upload_stop (upload);
       vod_upload_unref (upload);
@@ -715,7 +524,7 @@ gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
     set_paused (self, FALSE);
     retire_upload (self);
     g_mutex_lock (&self->lock);
-    self->seek_asked = FALSE;
+    gst_vod_uploads_expect_rewrites (&self->uploads, FALSE);
     self->caps_type = NULL;
     g_clear_pointer (&self->title, g_free);
     g_mutex_unlock (&self->lock);
@@ -724,28 +533,6 @@ gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
 }
 
 /* --- properties -----------------------------------------------------------*/
-
-static void
-forward_setting (GstVodSink *self, guint id)
-{
-  if (self->upload == NULL)
-    return;
-  switch (id) {
-    case GST_VOD_PROP_SIGNATURE:
-      vod_upload_set_signature (self->upload, self->settings.signature);
-      break;
-    case GST_VOD_PROP_RETRY_DURATION:
-      vod_upload_set_retry_duration (
-          self->upload, self->settings.retry_duration);
-      break;
-    case GST_VOD_PROP_PROGRESS_INTERVAL:
-      vod_upload_set_progress_interval (
-          self->upload, self->settings.progress_interval);
-      break;
-    default:
-      break;
-  }
-}
 
 static void
 gst_vod_sink_set_property (
@@ -760,32 +547,12 @@ gst_vod_sink_set_property (
   }
   g_mutex_lock (&self->lock);
   gst_vod_settings_set (&self->settings, id, value);
-  forward_setting (self, id);
-  late = self->upload && gst_vod_settings_is_latched (id) &&
-      gst_vod_report_outcome (self->report) == GST_VOD_UNDER_WAY;
+  late = gst_vod_uploads_note_setting (&self->uploads, id);
   g_mutex_unlock (&self->lock);
   if (late)
     GST_WARNING_OBJECT (self,
         "%s is set while an upload is under way: it counts for the next one",
         pspec->name);
-}
-
-static GstStructure *
-create_stats (GstVodSink *self)
-{
-  GstStructure *base = gst_base_sink_get_stats (GST_BASE_SINK (self));
-  GstStructure *structure;
-  VodUploadStats stats;
-
-  g_mutex_lock (&self->lock);
-  if (self->upload)
-    vod_upload_get_stats (self->upload, &stats);
-  else
-    stats = self->last_stats;
-  g_mutex_unlock (&self->lock);
-  structure = gst_vod_stats_structure (&stats, base);
-  gst_structure_free (base);
-  return structure;
 }
 
 static void
@@ -794,24 +561,12 @@ gst_vod_sink_get_property (
 {
   GstVodSink *self = GST_VOD_SINK (object);
 
-  if (id == PROP_STATS) {
-    g_value_take_boxed (value, create_stats (self));
+  if (id > GST_VOD_SETTINGS_LAST) {
+    gst_vod_uploads_get_result (&self->uploads, id, value);
     return;
   }
   g_mutex_lock (&self->lock);
-  switch (id) {
-    case PROP_FILE_ID:
-      if (self->report)
-        g_value_take_string (value, gst_vod_report_file_id (self->report));
-      break;
-    case PROP_VIDEO_URL:
-      if (self->report)
-        g_value_take_string (value, gst_vod_report_video_url (self->report));
-      break;
-    default:
-      gst_vod_settings_get (&self->settings, id, value);
-      break;
-  }
+  gst_vod_settings_get (&self->settings, id, value);
   g_mutex_unlock (&self->lock);
 }
 
@@ -830,8 +585,7 @@ gst_vod_sink_finalize (GObject *object)
 {
   GstVodSink *self = GST_VOD_SINK (object);
 
-  g_slist_free_full (self->retired, (GDestroyNotify)vod_upload_unref);
-  g_clear_pointer (&self->report, gst_vod_report_unref);
+  gst_vod_uploads_clear (&self->uploads);
   gst_vod_settings_clear (&self->settings);
   g_free (self->title);
   g_mutex_clear (&self->lock);
@@ -845,6 +599,7 @@ gst_vod_sink_init (GstVodSink *self)
 
   g_mutex_init (&self->lock);
   gst_vod_settings_init (&self->settings);
+  gst_vod_uploads_init (&self->uploads, sink, &self->lock, &self->settings);
   gst_base_sink_set_sync (sink, FALSE);
   gst_base_sink_set_last_sample_enabled (sink, FALSE);
   /* Streamable muxers send TIME segments: not a byte may be clipped. */
@@ -865,40 +620,6 @@ first_answer (GSignalInvocationHint *hint, GValue *sum, const GValue *answer,
 }
 
 static void
-install_results (GObjectClass *klass)
-{
-  const GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
-
-  /**
-   * GstVodSink:file-id:
-   *
-   * The service's id of the media. Set before vodsink-finish is posted, %NULL
-   * again when the next upload starts.
-   */
-  g_object_class_install_property (klass, PROP_FILE_ID,
-      g_param_spec_string ("file-id", "File id",
-          "The service's id of the committed media (NULL = not committed)",
-          NULL, flags));
-  /**
-   * GstVodSink:video-url:
-   *
-   * Where the media can be played. As #GstVodSink:file-id.
-   */
-  g_object_class_install_property (klass, PROP_VIDEO_URL,
-      g_param_spec_string ("video-url", "Video URL",
-          "URL of the committed media (NULL = not committed)", NULL, flags));
-  /**
-   * GstVodSink:stats:
-   *
-   * Counters of the current upload, or of the last one: see the documentation
-   * for its fields.
-   */
-  g_object_class_install_property (klass, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics",
-          "Counters of the current or last upload", GST_TYPE_STRUCTURE, flags));
-}
-
-static void
 gst_vod_sink_class_init (GstVodSinkClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
@@ -910,7 +631,7 @@ gst_vod_sink_class_init (GstVodSinkClass *klass)
   object_class->dispose = gst_vod_sink_dispose;
   object_class->finalize = gst_vod_sink_finalize;
   gst_vod_settings_install (object_class);
-  install_results (object_class);
+  gst_vod_uploads_install_results (object_class);
 
   /**
    * GstVodSink::get-signature:

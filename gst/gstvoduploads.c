@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstvoduploads.h"
+
+#include "gstvodmessages.h"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_vod_sink_debug);
+#define GST_CAT_DEFAULT gst_vod_sink_debug
+
+void
+gst_vod_uploads_init (GstVodUploads *uploads, GstBaseSink *sink, GMutex *lock,
+    const GstVodSettings *settings)
+{
+  uploads->sink = sink;
+  uploads->lock = lock;
+  uploads->settings = settings;
+}
+
+void
+gst_vod_uploads_clear (GstVodUploads *uploads)
+{
+  g_slist_free_full (uploads->retired, (GDestroyNotify)vod_upload_unref);
+  g_clear_pointer (&uploads->report, gst_vod_report_unref);
+}
+
+/* --- the current one ------------------------------------------------------*/
+
+gboolean
+gst_vod_uploads_active (GstVodUploads *uploads)
+{
+  gboolean active;
+
+  g_mutex_lock (uploads->lock);
+  active = uploads->active;
+  g_mutex_unlock (uploads->lock);
+  return active;
+}
+
+VodUpload *
+gst_vod_uploads_ref (GstVodUploads *uploads)
+{
+  VodUpload *upload;
+
+  g_mutex_lock (uploads->lock);
+  upload = uploads->upload ? vod_upload_ref (uploads->upload) : NULL;
+  g_mutex_unlock (uploads->lock);
+  return upload;
+}
+
+GstVodOutcome
+gst_vod_uploads_outcome (GstVodUploads *uploads)
+{
+  GstVodOutcome outcome = GST_VOD_UNDER_WAY;
+
+  g_mutex_lock (uploads->lock);
+  if (uploads->active)
+    outcome = gst_vod_report_outcome (uploads->report);
+  g_mutex_unlock (uploads->lock);
+  return outcome;
+}
+
+void
+gst_vod_uploads_interrupt (GstVodUploads *uploads, gboolean interrupted)
+{
+  uploads->interrupted = interrupted;
+  if (uploads->upload)
+    vod_upload_interrupt (uploads->upload, interrupted);
+}
+
+void
+gst_vod_uploads_expect_rewrites (GstVodUploads *uploads, gboolean expected)
+{
+  uploads->rewrites_expected = expected;
+  if (uploads->upload && expected)
+    vod_upload_expect_rewrites (uploads->upload);
+}
+
+guint64
+gst_vod_uploads_position (GstVodUploads *uploads)
+{
+  VodUploadStats stats = {0};
+
+  if (uploads->upload)
+    vod_upload_get_stats (uploads->upload, &stats);
+  return stats.position;
+}
+
+/* Passes on a setting that may change at any time. */
+static void
+forward_setting (GstVodUploads *uploads, guint id)
+{
+  const GstVodSettings *settings = uploads->settings;
+
+  switch (id) {
+    case GST_VOD_PROP_SIGNATURE:
+      vod_upload_set_signature (uploads->upload, settings->signature);
+      break;
+    case GST_VOD_PROP_RETRY_DURATION:
+      vod_upload_set_retry_duration (uploads->upload, settings->retry_duration);
+      break;
+    case GST_VOD_PROP_PROGRESS_INTERVAL:
+      vod_upload_set_progress_interval (
+          uploads->upload, settings->progress_interval);
+      break;
+    default:
+      break;
+  }
+}
+
+gboolean
+gst_vod_uploads_note_setting (GstVodUploads *uploads, guint id)
+{
+  if (uploads->upload == NULL)
+    return FALSE;
+  forward_setting (uploads, id);
+  return gst_vod_settings_is_latched (id) &&
+      gst_vod_report_outcome (uploads->report) == GST_VOD_UNDER_WAY;
+}
+
+/* --- begin ----------------------------------------------------------------*/
+
+/* Lets go of retired uploads that have nothing left to do. */
+static void
+reap (GstVodUploads *uploads)
+{
+  GSList *quiet = NULL;
+
+  g_mutex_lock (uploads->lock);
+  for (GSList *l = uploads->retired, *next; l; l = next) {
+    next = l->next;
+    if (vod_upload_is_quiet (l->data)) {
+      uploads->retired = g_slist_remove_link (uploads->retired, l);
+      quiet = g_slist_concat (l, quiet);
+    }
+  }
+  g_mutex_unlock (uploads->lock);
+  for (GSList *l = quiet; l; l = l->next) {
+    vod_upload_join (l->data);
+    vod_upload_unref (l->data);
+  }
+  g_slist_free (quiet);
+}
+
+/* With the lock. */
+static void
+create_upload (GstVodUploads *uploads, const VodUploadSettings *latched)
+{
+  const GstVodSettings *settings = uploads->settings;
+  VodUpload *upload = vod_upload_new (latched, &gst_vod_report_events,
+      gst_vod_report_ref (uploads->report),
+      (GDestroyNotify)gst_vod_report_unref);
+
+  vod_upload_set_retry_duration (upload, settings->retry_duration);
+  vod_upload_set_progress_interval (upload, settings->progress_interval);
+  vod_upload_set_signature (upload, settings->signature);
+  if (uploads->rewrites_expected)
+    vod_upload_expect_rewrites (upload);
+  vod_upload_interrupt (upload, uploads->interrupted);
+  uploads->upload = upload;
+}
+
+/* With the lock. */
+static void
+activate (GstVodUploads *uploads, const gchar *name, const gchar *location)
+{
+  uploads->active = TRUE;
+  g_clear_pointer (&uploads->report, gst_vod_report_unref);
+  uploads->report =
+      gst_vod_report_new (GST_ELEMENT (uploads->sink), name, location);
+}
+
+/* With the lock. */
+static void
+latch (GstVodUploads *uploads, const GstVodStreamFacts *facts, GError **error)
+{
+  VodUploadSettings latched;
+  gboolean valid =
+      gst_vod_settings_latch (uploads->settings, facts, &latched, error);
+
+  activate (uploads, valid ? latched.name : NULL, uploads->settings->location);
+  if (!valid)
+    return;
+  create_upload (uploads, &latched);
+  GST_INFO_OBJECT (uploads->sink, "media '%s' of type %s, endpoint %s",
+      latched.name, latched.type, latched.endpoint);
+  vod_upload_settings_clear (&latched);
+}
+
+/* A reference. */
+static GstVodReport *
+ref_report (GstVodUploads *uploads)
+{
+  GstVodReport *report;
+
+  g_mutex_lock (uploads->lock);
+  report = gst_vod_report_ref (uploads->report);
+  g_mutex_unlock (uploads->lock);
+  return report;
+}
+
+/* Settings are looked at when they are taken, not in a state change: that would
+ * have to fail, upon which the base class and applications add vague errors of
+ * their own, and gst-launch-1.0 ends with another exit code. */
+static void
+refuse_settings (GstVodUploads *uploads, GError *error)
+{
+  g_autoptr (GstVodReport) report = ref_report (uploads);
+
+  vod_error_set_phase (error, VOD_PHASE_APPLY);
+  gst_vod_report_refuse (report, error);
+}
+
+void
+gst_vod_uploads_begin (GstVodUploads *uploads, const GstVodStreamFacts *facts)
+{
+  g_autoptr (GError) error = NULL;
+
+  reap (uploads);
+  g_mutex_lock (uploads->lock);
+  latch (uploads, facts, &error);
+  g_mutex_unlock (uploads->lock);
+
+  g_object_notify (G_OBJECT (uploads->sink), "file-id");
+  g_object_notify (G_OBJECT (uploads->sink), "video-url");
+  if (error)
+    refuse_settings (uploads, error);
+}
+
+void
+gst_vod_uploads_fail_to_begin (GstVodUploads *uploads, GError *error)
+{
+  g_autoptr (GstVodReport) report = NULL;
+
+  g_mutex_lock (uploads->lock);
+  if (!uploads->active)
+    activate (uploads, NULL, NULL);
+  g_mutex_unlock (uploads->lock);
+  report = ref_report (uploads);
+  vod_error_set_phase (error, VOD_PHASE_APPLY);
+  gst_vod_report_fail (report, error);
+}
+
+/* --- end ------------------------------------------------------------------*/
+
+void
+gst_vod_uploads_retire (GstVodUploads *uploads)
+{
+  VodUpload *upload;
+  GstVodReport *report;
+
+  g_mutex_lock (uploads->lock);
+  upload = g_steal_pointer (&uploads->upload);
+  report = uploads->report ? gst_vod_report_ref (uploads->report) : NULL;
+  uploads->active = FALSE;
+  g_mutex_unlock (uploads->lock);
+
+  if (upload) {
+    vod_upload_stop (upload);
+    g_mutex_lock (uploads->lock);
+    vod_upload_get_stats (upload, &uploads->last_stats);
+    uploads->last_stats.upload_rate = 0;
+    uploads->retired = g_slist_prepend (uploads->retired, upload);
+    g_mutex_unlock (uploads->lock);
+  }
+  if (report) {
+    gst_vod_report_mute (report);
+    gst_vod_report_unref (report);
+  }
+}
+
+void
+gst_vod_uploads_join (GstVodUploads *uploads)
+{
+  GSList *retired;
+
+  g_mutex_lock (uploads->lock);
+  retired = g_steal_pointer (&uploads->retired);
+  g_mutex_unlock (uploads->lock);
+  for (GSList *l = retired; l; l = l->next) {
+    if (!vod_upload_join (l->data))
+      GST_WARNING_OBJECT (uploads->sink,
+          "a handler of get-signature or of a message is still running in a "
+          "thread of ours, which will end when it returns");
+    vod_upload_unref (l->data);
+  }
+  g_slist_free (retired);
+}
+
+/* --- results --------------------------------------------------------------*/
+
+void
+gst_vod_uploads_install_results (GObjectClass *klass)
+{
+  const GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
+
+  /**
+   * GstVodSink:file-id:
+   *
+   * The service's id of the media. Set before vodsink-finish is posted, %NULL
+   * again when the next upload starts.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_FILE_ID,
+      g_param_spec_string ("file-id", "File id",
+          "The service's id of the committed media (NULL = not committed)",
+          NULL, flags));
+  /**
+   * GstVodSink:video-url:
+   *
+   * Where the media can be played. As #GstVodSink:file-id.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_VIDEO_URL,
+      g_param_spec_string ("video-url", "Video URL",
+          "URL of the committed media (NULL = not committed)", NULL, flags));
+  /**
+   * GstVodSink:stats:
+   *
+   * Counters of the current upload, or of the last one: see the documentation
+   * for its fields.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "Counters of the current or last upload", GST_TYPE_STRUCTURE, flags));
+}
+
+static GstStructure *
+create_stats (GstVodUploads *uploads)
+{
+  GstStructure *base = gst_base_sink_get_stats (uploads->sink);
+  GstStructure *structure;
+  VodUploadStats stats;
+
+  g_mutex_lock (uploads->lock);
+  if (uploads->upload)
+    vod_upload_get_stats (uploads->upload, &stats);
+  else
+    stats = uploads->last_stats;
+  g_mutex_unlock (uploads->lock);
+  structure = gst_vod_stats_structure (&stats, base);
+  gst_structure_free (base);
+  return structure;
+}
+
+void
+gst_vod_uploads_get_result (GstVodUploads *uploads, guint id, GValue *value)
+{
+  if (id == GST_VOD_PROP_STATS) {
+    g_value_take_boxed (value, create_stats (uploads));
+    return;
+  }
+  g_mutex_lock (uploads->lock);
+  if (uploads->report)
+    g_value_take_string (value,
+        id == GST_VOD_PROP_FILE_ID
+            ? gst_vod_report_file_id (uploads->report)
+            : gst_vod_report_video_url (uploads->report));
+  g_mutex_unlock (uploads->lock);
+}
