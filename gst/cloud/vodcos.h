@@ -83,4 +83,26 @@ gboolean vod_cos_put_object (VodHttp *http, const VodCosTarget *target,
     const VodHttpBody *body, const gchar *content_type, const guint8 *md5,
     GCancellable *cancellable, VodCosReceipt *receipt, GError **error);
 
+/* A part as a list has it. */
+typedef struct {
+  guint number;                 /* 1…10000 */
+  guint64 size;                 /* <= 5 GiB */
+  gchar etag[VOD_COS_ETAG_MAX]; /* never "" */
+} VodCosPart;
+
+/* GET ?uploadId, page by page. Returns all parts that the storage has, as a
+ * GArray of VodCosPart, ascending by number, each number once. An upload that
+ * is unknown is VOD_ERROR_STORAGE, "NoSuchUpload". A list of more than 11 pages,
+ * or with a number twice, is VOD_ERROR_PROTOCOL. */
+GArray *vod_cos_list_parts (VodHttp *http, const VodCosTarget *target,
+    const gchar *upload_id, GCancellable *cancellable, GError **error);
+
+/* GET /?uploads&prefix, page by page. Returns the ids of all unfinished uploads
+ * of just this key (not of longer ones), the newest first; where times are
+ * equal or unreadable, what the storage listed later comes first. Ids are as
+ * from vod_cos_initiate(). NULL-terminated, may be empty. More than 100, or more
+ * than 11 pages, is VOD_ERROR_PROTOCOL. */
+gchar **vod_cos_list_uploads (VodHttp *http, const VodCosTarget *target,
+    GCancellable *cancellable, GError **error);
+
 G_END_DECLS

@@ -5,6 +5,7 @@
  */
 #include "vodcosxml.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DEPTH_MAX 16
@@ -14,17 +15,46 @@
 
 typedef struct {
   VodCosXml *xml;
+  const gchar *item; /* name of the items, NULL: none */
   guint depth;
   gboolean ended;
-  GString *text; /* of the element right below the root, NULL elsewhere */
+  GHashTable *within; /* the item that is being read, NULL elsewhere */
+  GString *text;      /* of an element with a value, NULL elsewhere */
 } Parsing;
 
 static gboolean
 refuse (GError **error)
 {
   g_set_error_literal (error, G_MARKUP_ERROR, G_MARKUP_ERROR_INVALID_CONTENT,
-      "too deep, too long, or more than one document");
+      "too deep, too long, too many, or more than one document");
   return FALSE;
+}
+
+/* Are we in an element whose text is a value? Those are right below the root or
+ * right below an item. */
+static gboolean
+at_value (const Parsing *parsing)
+{
+  return parsing->depth == (parsing->within ? 3 : 2);
+}
+
+static GHashTable *
+new_values (void)
+{
+  return g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+}
+
+static void
+begin_item (Parsing *parsing, GError **error)
+{
+  GPtrArray *items = parsing->xml->items;
+
+  if (items->len >= VOD_COS_XML_ITEMS_MAX) {
+    refuse (error);
+    return;
+  }
+  parsing->within = new_values ();
+  g_ptr_array_add (items, parsing->within);
 }
 
 static void
@@ -40,7 +70,9 @@ on_start (GMarkupParseContext *context, const gchar *name, const gchar **names,
   }
   if (parsing->depth == 1)
     parsing->xml->root = g_strdup (name);
-  else if (parsing->depth == 2)
+  else if (parsing->depth == 2 && g_strcmp0 (name, parsing->item) == 0)
+    begin_item (parsing, error);
+  else if (at_value (parsing))
     parsing->text = g_string_new (NULL);
 }
 
@@ -50,7 +82,7 @@ on_text (GMarkupParseContext *context, const gchar *text, gsize len,
 {
   Parsing *parsing = data;
 
-  if (parsing->depth != 2)
+  if (!at_value (parsing))
     return;
   if (len > VALUE_LENGTH_MAX - parsing->text->len)
     refuse (error);
@@ -59,24 +91,34 @@ on_text (GMarkupParseContext *context, const gchar *text, gsize len,
 }
 
 static void
-on_end (GMarkupParseContext *context, const gchar *name, gpointer data,
-    GError **error)
+take_value (Parsing *parsing, const gchar *name, GError **error)
 {
-  Parsing *parsing = data;
-  GHashTable *values = parsing->xml->values;
+  GHashTable *values = parsing->within ? parsing->within : parsing->xml->values;
+  g_autofree gchar *text =
+      g_string_free (g_steal_pointer (&parsing->text), FALSE);
 
-  parsing->depth--;
-  parsing->ended = parsing->depth == 0;
-  if (parsing->depth != 1)
-    return;
   if (g_hash_table_size (values) >= VALUES_MAX) {
     refuse (error);
     return;
   }
+  if (!parsing->within)
+    g_strstrip (text);
   if (!g_hash_table_contains (values, name))
-    g_hash_table_insert (
-        values, g_strdup (name), g_strstrip (g_strdup (parsing->text->str)));
-  g_string_free (g_steal_pointer (&parsing->text), TRUE);
+    g_hash_table_insert (values, g_strdup (name), g_steal_pointer (&text));
+}
+
+static void
+on_end (GMarkupParseContext *context, const gchar *name, gpointer data,
+    GError **error)
+{
+  Parsing *parsing = data;
+
+  if (at_value (parsing))
+    take_value (parsing, name, error);
+  else if (parsing->depth == 2)
+    parsing->within = NULL;
+  parsing->depth--;
+  parsing->ended = parsing->depth == 0;
 }
 
 static gboolean
@@ -92,13 +134,16 @@ run_parser (Parsing *parsing, const gchar *text, gsize len, GError **error)
 }
 
 gboolean
-vod_cos_xml_parse (const gchar *text, gsize len, VodCosXml *xml, GError **error)
+vod_cos_xml_parse (const gchar *text, gsize len, const gchar *item,
+    VodCosXml *xml, GError **error)
 {
-  Parsing parsing = {.xml = xml};
+  Parsing parsing = {.xml = xml, .item = item};
   gboolean ok;
 
   memset (xml, 0, sizeof *xml);
-  xml->values = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  xml->values = new_values ();
+  xml->items =
+      g_ptr_array_new_with_free_func ((GDestroyNotify)g_hash_table_unref);
   for (; len > 0 && g_ascii_isspace (*text); text++)
     len--;
   ok = len > 0 && run_parser (&parsing, text, len, NULL) && parsing.ended;
@@ -118,12 +163,19 @@ vod_cos_xml_clear (VodCosXml *xml)
 {
   g_clear_pointer (&xml->root, g_free);
   g_clear_pointer (&xml->values, g_hash_table_unref);
+  g_clear_pointer (&xml->items, g_ptr_array_unref);
 }
 
 const gchar *
 vod_cos_xml_get (const VodCosXml *xml, const gchar *name)
 {
   return xml->values ? g_hash_table_lookup (xml->values, name) : NULL;
+}
+
+const gchar *
+vod_cos_xml_get_item (const VodCosXml *xml, guint n, const gchar *name)
+{
+  return g_hash_table_lookup (g_ptr_array_index (xml->items, n), name);
 }
 
 /* Tencent's documents show some codes as AccessDenied with the true one in
@@ -145,12 +197,32 @@ decisive_code (const gchar *code, const gchar *message)
   return code;
 }
 
-static gint64
-iso_to_unix (const gchar *text)
+/* "Wed Jan 18 16:04:17 2017", in English whatever the locale. */
+static GDateTime *
+parse_asctime (const gchar *text)
+{
+  static const gchar *const months[] = {"Jan", "Feb", "Mar", "Apr", "May",
+      "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  gchar month[4];
+  gint day, hour, minute, second, year;
+
+  if (sscanf (text, "%*3s %3s %2d %2d:%2d:%2d %4d", month, &day, &hour, &minute,
+          &second, &year) != 6)
+    return NULL;
+  for (guint i = 0; i < G_N_ELEMENTS (months); i++)
+    if (strcmp (month, months[i]) == 0)
+      return g_date_time_new_utc (year, (gint)i + 1, day, hour, minute, second);
+  return NULL;
+}
+
+gint64
+vod_cos_xml_to_unix (const gchar *text)
 {
   g_autoptr (GTimeZone) utc = g_time_zone_new_utc ();
   g_autoptr (GDateTime) date = g_date_time_new_from_iso8601 (text, utc);
 
+  if (!date)
+    date = parse_asctime (text);
   return date ? g_date_time_to_unix (date) : 0;
 }
 
@@ -175,7 +247,7 @@ vod_cos_xml_to_error (const VodCosXml *xml, guint status)
   details->http_status = status;
   details->error_code = g_steal_pointer (&named);
   details->request_id = id && *id ? vod_printable (id, 128) : NULL;
-  details->server_time = time ? iso_to_unix (time) : 0;
+  details->server_time = time ? vod_cos_xml_to_unix (time) : 0;
   return error;
 }
 

@@ -507,6 +507,420 @@ test_put_object (Fixture *fixture, gconstpointer data)
   g_assert_true (test_body_is (request->body, 5000));
 }
 
+/* --- lists --- */
+
+#define PARTS(truncated, content)                                              \
+  "<ListPartsResult>\n\t<Bucket/><UploadId/><PartNumberMarker>0"               \
+  "</PartNumberMarker>" content "<IsTruncated>" truncated                      \
+  "</IsTruncated></ListPartsResult>"
+#define PART(number, size, etag)                                               \
+  "\n\t<Part>\n\t\t<PartNumber>" number "</PartNumber>\n\t\t<LastModified>"    \
+  "2020-03-25T10:07:14.000Z</LastModified>\n\t\t<ETag>" etag                   \
+  "</ETag>\n\t\t<Size>" size "</Size>\n\t</Part>"
+#define NEXT_PART(number)                                                      \
+  "<NextPartNumberMarker>" number "</NextPartNumberMarker>"
+
+static GArray *
+list_parts (Fixture *fixture)
+{
+  return vod_cos_list_parts (
+      fixture->http, &fixture->target, UPLOAD_ID, NULL, &fixture->error);
+}
+
+static void
+assert_part (GArray *parts, guint i, guint number, guint64 size, const gchar *e)
+{
+  const VodCosPart *part = &g_array_index (parts, VodCosPart, i);
+
+  g_assert_cmpuint (part->number, ==, number);
+  g_assert_cmpuint (part->size, ==, size);
+  g_assert_cmpstr (part->etag, ==, e);
+}
+
+static void
+test_list_parts (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GArray) parts = NULL;
+  const TestRequest *request;
+
+  test_soup_answer (fixture->soup, 200, NULL,
+      PARTS ("false",
+          PART ("10", "5368709120", "&quot;39270a&quot;") PART ("9", "0", "x")
+              PART ("10000", "1", "y")));
+  parts = list_parts (fixture);
+  g_assert_no_error (fixture->error);
+  g_assert_cmpuint (parts->len, ==, 3);
+  assert_part (parts, 0, 9, 0, "x");
+  assert_part (parts, 1, 10, 5368709120, "\"39270a\"");
+  assert_part (parts, 2, 10000, 1, "y");
+  g_assert_cmpuint (test_soup_n_requests (fixture->soup), ==, 1);
+  request = test_soup_request (fixture->soup, 0);
+  g_assert_cmpstr (request->method, ==, "GET");
+  g_assert_cmpstr (request->target, ==, "/" KEY "?uploadId=" UPLOAD_ID);
+  assert_signed_as (request, "list-parts");
+  assert_common (request);
+}
+
+static void
+test_no_parts_yet (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GArray) parts = NULL;
+
+  test_soup_answer (fixture->soup, 200, NULL, PARTS ("false", ""));
+  parts = list_parts (fixture);
+  g_assert_no_error (fixture->error);
+  g_assert_cmpuint (parts->len, ==, 0);
+}
+
+static void
+test_parts_page_by_page (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GArray) parts = NULL;
+  const TestRequest *request;
+
+  test_soup_answer (fixture->soup, 200, NULL,
+      PARTS (
+          "true", PART ("1", "1", "a") PART ("2", "2", "b") NEXT_PART ("2")));
+  test_soup_answer (
+      fixture->soup, 200, NULL, PARTS ("true", NEXT_PART ("10000")));
+  test_soup_answer (
+      fixture->soup, 200, NULL, PARTS ("false", PART ("7", "7", "g")));
+  parts = list_parts (fixture);
+  g_assert_no_error (fixture->error);
+  g_assert_cmpuint (parts->len, ==, 3);
+  assert_part (parts, 2, 7, 7, "g");
+  g_assert_cmpuint (test_soup_n_requests (fixture->soup), ==, 3);
+  request = test_soup_request (fixture->soup, 1);
+  g_assert_cmpstr (request->target, ==,
+      "/" KEY "?uploadId=" UPLOAD_ID "&part-number-marker=2");
+  g_assert_nonnull (strstr (test_request_header (request, "authorization"),
+      "&q-header-list=host&q-url-param-list=part-number-marker;uploadid&"));
+  assert_common (request);
+  g_assert_cmpstr (test_soup_request (fixture->soup, 2)->target, ==,
+      "/" KEY "?uploadId=" UPLOAD_ID "&part-number-marker=10000");
+}
+
+/* Page @n of parts, @size of them to a page, that says there are more. */
+static gchar *
+endless_page (guint n, guint size)
+{
+  g_autofree gchar *etag = g_strnfill (VOD_COS_ETAG_MAX - 3, 'e');
+  GString *text = g_string_new ("<ListPartsResult>");
+
+  for (guint i = 1; i <= size; i++)
+    g_string_append_printf (
+        text, PART ("%u", "1048576", "&quot;%s&quot;"), n * size + i, etag);
+  g_string_append_printf (text,
+      NEXT_PART ("%u") "<IsTruncated>true</IsTruncated></ListPartsResult>",
+      (n + 1) * size);
+  return g_string_free (text, FALSE);
+}
+
+static void
+answer_endless_pages (Fixture *fixture, guint n_pages, guint size)
+{
+  for (guint i = 0; i < n_pages; i++) {
+    g_autofree gchar *text = endless_page (i, size);
+
+    test_soup_answer (fixture->soup, 200, NULL, text);
+  }
+}
+
+/* Pages that are larger than other answers may be. */
+static void
+test_as_many_parts_as_there_can_be (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *page = endless_page (0, 1000);
+  g_autoptr (GArray) parts = NULL;
+
+  g_assert_cmpuint (strlen (page), >, 256 * 1024);
+  answer_endless_pages (fixture, 10, 1000);
+  test_soup_answer (fixture->soup, 200, NULL, PARTS ("false", ""));
+  parts = list_parts (fixture);
+  g_assert_no_error (fixture->error);
+  g_assert_cmpuint (parts->len, ==, 10000);
+  for (guint i = 0; i < parts->len; i++)
+    g_assert_cmpuint (g_array_index (parts, VodCosPart, i).number, ==, i + 1);
+}
+
+static void
+test_list_of_parts_without_end (Fixture *fixture, gconstpointer data)
+{
+  answer_endless_pages (fixture, 12, 1);
+  test_expect_failure (
+      list_parts (fixture) != NULL, fixture->error, VOD_ERROR_PROTOCOL);
+  g_assert_cmpuint (test_soup_n_requests (fixture->soup), ==, 11);
+}
+
+static void
+test_lists_of_parts_that_cannot_be (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *letters = g_strnfill (VOD_COS_ETAG_MAX, 'x');
+  g_autofree gchar *etag =
+      g_strdup_printf (PARTS ("false", PART ("1", "1", "%s")), letters);
+  g_autofree gchar *too_many = endless_page (0, 1001);
+  g_autofree gchar *blanks = g_strnfill (2 * MIB, ' ');
+  g_autofree gchar *too_long = g_strconcat (blanks, PARTS ("false", ""), NULL);
+  const gchar *const table[] = {"", "garbage", INITIATED, etag, too_many,
+      too_long, "<ListPartsResult/>", PARTS ("", ""), PARTS ("yes", ""),
+      PARTS ("false", PART ("0", "1", "x")),
+      PARTS ("false", PART ("10001", "1", "x")),
+      PARTS ("false", PART ("-1", "1", "x")),
+      PARTS ("false", PART ("", "1", "x")),
+      PARTS ("false", PART ("1", "5368709121", "x")),
+      PARTS ("false", PART ("1", "-1", "x")),
+      PARTS ("false", PART ("1", "", "x")),
+      PARTS ("false", PART ("1", "1", "")),
+      PARTS ("false", PART ("1", "1", "a b")),
+      PARTS ("false", PART ("1", "1", "\303\244")), PARTS ("false", "<Part/>"),
+      PARTS ("false", PART ("1", "1", "x") PART ("1", "1", "x")),
+      PARTS ("true", PART ("1", "1", "x")), PARTS ("true", NEXT_PART ("0")),
+      PARTS ("true", NEXT_PART ("10001")), PARTS ("true", NEXT_PART ("x"))};
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++) {
+    test_soup_answer (fixture->soup, 200, NULL, table[i]);
+    test_expect_failure (
+        list_parts (fixture) != NULL, fixture->error, VOD_ERROR_PROTOCOL);
+    g_assert_cmpuint (test_soup_n_requests (fixture->soup), ==, i + 1);
+    g_clear_error (&fixture->error);
+  }
+}
+
+static void
+test_later_pages_of_parts_that_cannot_be (Fixture *fixture, gconstpointer data)
+{
+  static const gchar *const table[] = {PARTS ("true", NEXT_PART ("5")),
+      PARTS ("true", NEXT_PART ("4")), PARTS ("false", PART ("3", "1", "x"))};
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++) {
+    test_soup_answer (fixture->soup, 200, NULL,
+        PARTS ("true", PART ("3", "1", "x") NEXT_PART ("5")));
+    test_soup_answer (fixture->soup, 200, NULL, table[i]);
+    test_expect_failure (
+        list_parts (fixture) != NULL, fixture->error, VOD_ERROR_PROTOCOL);
+    g_clear_error (&fixture->error);
+  }
+}
+
+static void
+test_parts_of_what_is_gone (Fixture *fixture, gconstpointer data)
+{
+  test_soup_answer (
+      fixture->soup, 404, NULL, ERROR_XML ("NoSuchUpload", "gone"));
+  test_expect_failure (
+      list_parts (fixture) != NULL, fixture->error, VOD_ERROR_STORAGE);
+  g_assert_cmpstr (
+      vod_error_details (fixture->error)->error_code, ==, "NoSuchUpload");
+}
+
+#define UPLOADS(truncated, content)                                            \
+  "<ListMultipartUploadsResult>\n\t<Bucket>b</Bucket><Encoding-Type/>"         \
+  "<KeyMarker/><UploadIdMarker/><Prefix/><IsTruncated>" truncated              \
+  "</IsTruncated>" content "</ListMultipartUploadsResult>"
+#define UPLOAD(key, id, initiated)                                             \
+  "\n\t<Upload>\n\t\t<Key>" key "</Key>\n\t\t<UploadId>" id                    \
+  "</UploadId><Initiator><ID>i</ID></Initiator><Owner><ID>o</ID></Owner>"      \
+  "<StorageClass>Standard</StorageClass><Initiated>" initiated                 \
+  "</Initiated>\n\t</Upload>"
+#define NEXT_UPLOAD(key, id)                                                   \
+  "<NextKeyMarker>" key "</NextKeyMarker><NextUploadIdMarker>" id              \
+  "</NextUploadIdMarker>"
+
+static gchar *
+list_uploads (Fixture *fixture)
+{
+  g_auto (GStrv) ids = vod_cos_list_uploads (
+      fixture->http, &fixture->target, NULL, &fixture->error);
+
+  return ids ? g_strjoinv (" ", ids) : NULL;
+}
+
+static void
+assert_uploads (Fixture *fixture, const gchar *expected)
+{
+  g_autofree gchar *ids = list_uploads (fixture);
+
+  g_assert_no_error (fixture->error);
+  g_assert_cmpstr (ids, ==, expected);
+}
+
+static void
+test_list_uploads (Fixture *fixture, gconstpointer data)
+{
+  const TestRequest *request;
+
+  test_soup_answer (fixture->soup, 200, NULL,
+      UPLOADS ("false",
+          UPLOAD (KEY, "old", "Wed Jan 18 16:04:17 2017")
+              UPLOAD (KEY, "new", "Thu Jan 19 16:04:17 2017")
+                  UPLOAD (KEY, "mid", "2017-01-18T17:00:00.000Z")
+                      UPLOAD (KEY ".png", "longer", "Thu Jan 19 17:00:00 2017")
+                          UPLOAD (KEY " ", "", "")));
+  assert_uploads (fixture, "new mid old");
+  g_assert_cmpuint (test_soup_n_requests (fixture->soup), ==, 1);
+  request = test_soup_request (fixture->soup, 0);
+  g_assert_cmpstr (request->method, ==, "GET");
+  g_assert_cmpstr (request->target, ==,
+      "/?uploads&prefix=faeed456vodcq1400170034%2F7f51d96b5285890784418605123"
+      "%2Fx2eWFXPftMEA.mp4");
+  assert_signed_as (request, "list-uploads-prefix");
+  assert_common (request);
+}
+
+static void
+test_uploads_of_equal_or_unreadable_times (Fixture *fixture, gconstpointer data)
+{
+  test_soup_answer (fixture->soup, 200, NULL,
+      UPLOADS ("false",
+          UPLOAD (KEY, "a", "") UPLOAD (KEY, "b",
+              "Wed Jan 18 "
+              "16:04:17 2017") UPLOAD (KEY, "c", "yesterday") UPLOAD (KEY, "d",
+              "Wed Jan 18 16:04:17 2017") "<Upload><Key>" KEY
+                                          "</Key><UploadId>e</UploadId></"
+                                          "Upload>"));
+  assert_uploads (fixture, "d b e c a");
+  test_soup_answer (fixture->soup, 200, NULL, UPLOADS ("false", ""));
+  assert_uploads (fixture, "");
+}
+
+static void
+test_uploads_page_by_page (Fixture *fixture, gconstpointer data)
+{
+  const TestRequest *request;
+
+  fixture->target.key = "k/\303\244 &.mp4";
+  test_soup_answer (fixture->soup, 200, NULL,
+      UPLOADS ("true",
+          UPLOAD ("k/\303\244 &amp;.mp4", "a", "")
+              NEXT_UPLOAD ("k/\303\244 &amp;.mp4", "a+/=")));
+  test_soup_answer (fixture->soup, 200, NULL,
+      UPLOADS ("true",
+          UPLOAD ("k/\303\244 &amp;.mp4", "b", "")
+              NEXT_UPLOAD ("k/\303\244 &amp;.mp4", "0")));
+  test_soup_answer (fixture->soup, 200, NULL,
+      UPLOADS ("true", NEXT_UPLOAD ("k/\303\244 &amp;.mp4.png", "0")));
+  test_soup_answer (fixture->soup, 200, NULL, UPLOADS ("false", ""));
+  assert_uploads (fixture, "b a");
+  g_assert_cmpuint (test_soup_n_requests (fixture->soup), ==, 4);
+  request = test_soup_request (fixture->soup, 1);
+  g_assert_cmpstr (request->target, ==,
+      "/?uploads&prefix=k%2F%C3%A4%20%26.mp4&key-marker=k%2F%C3%A4%20%26.mp4"
+      "&upload-id-marker=a%2B%2F%3D");
+  g_assert_nonnull (strstr (test_request_header (request, "authorization"),
+      "&q-url-param-list=key-marker;prefix;upload-id-marker;uploads&"));
+  assert_common (request);
+}
+
+/* @n uploads of the key. */
+static void
+answer_uploads (Fixture *fixture, guint n)
+{
+  GString *text = g_string_new ("<ListMultipartUploadsResult>");
+
+  for (guint i = 0; i < n; i++)
+    g_string_append_printf (text, UPLOAD (KEY, "%u", ""), i);
+  g_string_append (
+      text, "<IsTruncated>false</IsTruncated></ListMultipartUploadsResult>");
+  test_soup_answer (fixture->soup, 200, NULL, text->str);
+  g_string_free (text, TRUE);
+}
+
+static void
+test_too_many_uploads (Fixture *fixture, gconstpointer data)
+{
+  g_auto (GStrv) ids = NULL;
+
+  answer_uploads (fixture, 100);
+  ids = vod_cos_list_uploads (
+      fixture->http, &fixture->target, NULL, &fixture->error);
+  g_assert_no_error (fixture->error);
+  g_assert_cmpuint (g_strv_length (ids), ==, 100);
+  answer_uploads (fixture, 101);
+  test_expect_failure (
+      list_uploads (fixture) != NULL, fixture->error, VOD_ERROR_PROTOCOL);
+}
+
+static void
+test_list_of_uploads_without_end (Fixture *fixture, gconstpointer data)
+{
+  for (guint i = 0; i < 12; i++)
+    test_soup_answer (fixture->soup, 200, NULL,
+        i % 2 == 0 ? UPLOADS ("true", NEXT_UPLOAD (KEY, "a"))
+                   : UPLOADS ("true", NEXT_UPLOAD (KEY, "b")));
+  test_expect_failure (
+      list_uploads (fixture) != NULL, fixture->error, VOD_ERROR_PROTOCOL);
+  g_assert_cmpuint (test_soup_n_requests (fixture->soup), ==, 11);
+}
+
+static void
+test_lists_of_uploads_that_cannot_be (Fixture *fixture, gconstpointer data)
+{
+  g_autofree gchar *letters = g_strnfill (1025, 'x');
+  g_autofree gchar *id =
+      g_strdup_printf (UPLOADS ("false", UPLOAD (KEY, "%s", "")), letters);
+  const gchar *const table[] = {"", "garbage", PARTS ("false", ""), id,
+      "<ListMultipartUploadsResult/>", UPLOADS ("", ""), UPLOADS ("TRUE", ""),
+      UPLOADS ("false", UPLOAD (KEY, "", "")),
+      UPLOADS ("false", UPLOAD (KEY, "a b", "")),
+      UPLOADS ("false", "<Upload><Key>" KEY "</Key></Upload>"),
+      UPLOADS ("false", "<Upload><UploadId>a</UploadId></Upload>"),
+      UPLOADS ("true", ""), UPLOADS ("true", NEXT_UPLOAD (KEY, "")),
+      UPLOADS ("true", NEXT_UPLOAD (KEY, "a b")),
+      UPLOADS ("true", NEXT_UPLOAD ("", "a")),
+      UPLOADS ("true", NEXT_UPLOAD ("a", "a")),
+      UPLOADS ("true", "<NextKeyMarker>" KEY "</NextKeyMarker>"),
+      UPLOADS ("true", "<NextUploadIdMarker>a</NextUploadIdMarker>")};
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++) {
+    test_soup_answer (fixture->soup, 200, NULL, table[i]);
+    test_expect_failure (
+        list_uploads (fixture) != NULL, fixture->error, VOD_ERROR_PROTOCOL);
+    g_assert_cmpuint (test_soup_n_requests (fixture->soup), ==, i + 1);
+    g_clear_error (&fixture->error);
+  }
+}
+
+static void
+test_markers_of_uploads_that_do_not_advance (
+    Fixture *fixture, gconstpointer data)
+{
+  static const gchar *const table[] = {NEXT_UPLOAD (KEY "b", "m"),
+      NEXT_UPLOAD (KEY "a", "z"), NEXT_UPLOAD (KEY, "z")};
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++) {
+    g_autofree gchar *text = g_strdup_printf (UPLOADS ("true", "%s"), table[i]);
+    guint n = test_soup_n_requests (fixture->soup);
+
+    test_soup_answer (
+        fixture->soup, 200, NULL, UPLOADS ("true", NEXT_UPLOAD (KEY "b", "m")));
+    test_soup_answer (fixture->soup, 200, NULL, text);
+    test_expect_failure (
+        list_uploads (fixture) != NULL, fixture->error, VOD_ERROR_PROTOCOL);
+    g_assert_cmpuint (test_soup_n_requests (fixture->soup), ==, n + 2);
+    g_clear_error (&fixture->error);
+  }
+}
+
+static void
+test_lists_that_are_refused (Fixture *fixture, gconstpointer data)
+{
+  test_soup_answer (
+      fixture->soup, 403, NULL, ERROR_XML ("AccessDenied", "Access Denied."));
+  test_expect_failure (
+      list_uploads (fixture) != NULL, fixture->error, VOD_ERROR_STORAGE);
+  g_clear_error (&fixture->error);
+  test_soup_answer (
+      fixture->soup, 200, NULL, ERROR_XML ("InternalError", "later"));
+  test_expect_failure (
+      list_uploads (fixture) != NULL, fixture->error, VOD_ERROR_STORAGE);
+  g_clear_error (&fixture->error);
+  test_soup_answer (fixture->soup, 200, NULL,
+      UPLOADS ("true", UPLOAD (KEY, "a", "") NEXT_UPLOAD (KEY, "a")));
+  test_soup_answer (fixture->soup, 503, NULL, NULL);
+  test_expect_failure (
+      list_uploads (fixture) != NULL, fixture->error, VOD_ERROR_HTTP);
+}
+
 static void
 test_cancelled (Fixture *fixture, gconstpointer data)
 {
@@ -551,6 +965,28 @@ main (int argc, char **argv)
   add ("/cos/head", test_head);
   add ("/cos/head-of-nothing", test_head_of_nothing);
   add ("/cos/put-object", test_put_object);
+  add ("/cos/list-parts", test_list_parts);
+  add ("/cos/no-parts-yet", test_no_parts_yet);
+  add ("/cos/parts-page-by-page", test_parts_page_by_page);
+  add (
+      "/cos/as-many-parts-as-there-can-be", test_as_many_parts_as_there_can_be);
+  add ("/cos/list-of-parts-without-end", test_list_of_parts_without_end);
+  add (
+      "/cos/lists-of-parts-that-cannot-be", test_lists_of_parts_that_cannot_be);
+  add ("/cos/later-pages-of-parts-that-cannot-be",
+      test_later_pages_of_parts_that_cannot_be);
+  add ("/cos/parts-of-what-is-gone", test_parts_of_what_is_gone);
+  add ("/cos/list-uploads", test_list_uploads);
+  add ("/cos/uploads-of-equal-or-unreadable-times",
+      test_uploads_of_equal_or_unreadable_times);
+  add ("/cos/uploads-page-by-page", test_uploads_page_by_page);
+  add ("/cos/too-many-uploads", test_too_many_uploads);
+  add ("/cos/list-of-uploads-without-end", test_list_of_uploads_without_end);
+  add ("/cos/lists-of-uploads-that-cannot-be",
+      test_lists_of_uploads_that_cannot_be);
+  add ("/cos/markers-of-uploads-that-do-not-advance",
+      test_markers_of_uploads_that_do_not_advance);
+  add ("/cos/lists-that-are-refused", test_lists_that_are_refused);
   add ("/cos/cancelled", test_cancelled);
   return g_test_run ();
 }

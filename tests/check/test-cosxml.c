@@ -13,7 +13,7 @@ parse (const gchar *text, VodCosXml *xml)
 {
   g_autoptr (GError) error = NULL;
 
-  vod_cos_xml_parse (text, strlen (text), xml, &error);
+  vod_cos_xml_parse (text, strlen (text), NULL, xml, &error);
   g_assert_no_error (error);
 }
 
@@ -37,6 +37,75 @@ test_samples (void)
 }
 
 static void
+parse_list (const gchar *text, const gchar *item, VodCosXml *xml)
+{
+  g_autoptr (GError) error = NULL;
+
+  vod_cos_xml_parse (text, strlen (text), item, xml, &error);
+  g_assert_no_error (error);
+}
+
+static void
+test_items (void)
+{
+  g_auto (VodCosXml) xml = {0};
+
+  parse_list (
+      "<ListMultipartUploadsResult>\n\t<Key>of the list</Key>\n\t<Upload>\n"
+      "\t\t<Key> a b </Key><Initiator><ID>x</ID><Key>deep</Key></Initiator>"
+      "<Upload>in upload</Upload><Key>second</Key>\n\t</Upload>text<Upload/>"
+      "<IsTruncated> true\n</IsTruncated><Upload><Key>&amp;</Key>"
+      "</Upload></ListMultipartUploadsResult>",
+      "Upload", &xml);
+  g_assert_cmpuint (xml.items->len, ==, 3);
+  g_assert_cmpstr (vod_cos_xml_get_item (&xml, 0, "Key"), ==, " a b ");
+  g_assert_cmpstr (vod_cos_xml_get_item (&xml, 0, "Upload"), ==, "in upload");
+  g_assert_null (vod_cos_xml_get_item (&xml, 0, "ID"));
+  g_assert_null (vod_cos_xml_get_item (&xml, 1, "Key"));
+  g_assert_cmpstr (vod_cos_xml_get_item (&xml, 2, "Key"), ==, "&");
+  g_assert_cmpstr (vod_cos_xml_get (&xml, "Key"), ==, "of the list");
+  g_assert_cmpstr (vod_cos_xml_get (&xml, "IsTruncated"), ==, "true");
+  g_assert_null (vod_cos_xml_get (&xml, "Upload"));
+}
+
+static void
+test_items_that_were_not_asked_for (void)
+{
+  static const gchar text[] = "<a><Part><Size>1</Size></Part></a>";
+  g_auto (VodCosXml) flat = {0}, other = {0}, root = {0};
+
+  parse (text, &flat);
+  g_assert_cmpuint (flat.items->len, ==, 0);
+  g_assert_cmpstr (vod_cos_xml_get (&flat, "Part"), ==, "");
+  parse_list (text, "Size", &other);
+  g_assert_cmpuint (other.items->len, ==, 0);
+  parse_list (text, "a", &root);
+  g_assert_cmpuint (root.items->len, ==, 0);
+}
+
+static void
+test_times (void)
+{
+  static const struct {
+    const gchar *text;
+    gint64 time;
+  } table[] = {{"Thu Jan 17 10:02:55 2019", 1547719375},
+      {"Sat Feb  2 00:00:00 2019", 1549065600},
+      {"2019-01-17T10:02:55Z", 1547719375},
+      {"2019-01-17T10:02:55.000Z", 1547719375},
+      {"2019-01-17T18:02:55+08:00", 1547719375}, {"", 0}, {"1547719375", 0},
+      {"Thu anF 17 10:02:55 2019", 0}, {"Thu Jan 32 10:02:55 2019", 0},
+      {"Thu Jan 17 25:02:55 2019", 0}, {"Thu Jan -7 10:02:55 2019", 0},
+      {"Thu Jan 17 10:02:55", 0}, {"Thu January 17 10:02:55 2019", 0},
+      {"2019-01-17", 0}};
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++) {
+    g_test_message ("%s", table[i].text);
+    g_assert_cmpint (vod_cos_xml_to_unix (table[i].text), ==, table[i].time);
+  }
+}
+
+static void
 test_blanks_and_declaration_may_come_first (void)
 {
   g_autofree gchar *blanks = g_strnfill (100000, ' ');
@@ -53,15 +122,24 @@ test_blanks_and_declaration_may_come_first (void)
 }
 
 static void
-expect_refused (const gchar *text)
+expect_refused_list (const gchar *text, const gchar *item)
 {
   g_auto (VodCosXml) xml = {0};
   g_autoptr (GError) error = NULL;
 
-  test_expect_failure (vod_cos_xml_parse (text, strlen (text), &xml, &error),
-      error, VOD_ERROR_PROTOCOL);
+  test_expect_failure (
+      vod_cos_xml_parse (text, strlen (text), item, &xml, &error), error,
+      VOD_ERROR_PROTOCOL);
   g_assert_null (xml.root);
   g_assert_null (vod_cos_xml_get (&xml, "Code"));
+}
+
+/* Whether there are items to look for or not. */
+static void
+expect_refused (const gchar *text)
+{
+  expect_refused_list (text, NULL);
+  expect_refused_list (text, "i");
 }
 
 static void
@@ -110,6 +188,43 @@ test_bombs (void)
   expect_refused (name);
   parse (repeated, &xml);
   g_assert_cmpstr (vod_cos_xml_get (&xml, "a"), ==, "");
+}
+
+static void
+expect_refused_items (const gchar *one, guint times)
+{
+  g_autofree gchar *items = repeat (one, times);
+  g_autofree gchar *text = g_strdup_printf ("<a>%s</a>", items);
+
+  expect_refused_list (text, "i");
+}
+
+static void
+test_bombs_of_items (void)
+{
+  g_autofree gchar *most = repeat ("<i/>", VOD_COS_XML_ITEMS_MAX);
+  g_autofree gchar *fits = g_strdup_printf ("<a>%s<b/></a>", most);
+  g_autofree gchar *longer = g_strnfill (10000, 'x');
+  g_autofree gchar *value = g_strdup_printf ("<i><b>%s</b></i>", longer);
+  g_autofree gchar *begins = repeat ("<i>", 15);
+  g_autofree gchar *ends = repeat ("</i>", 15);
+  g_autofree gchar *deepest = g_strconcat ("<a>", begins, ends, "</a>", NULL);
+  g_autofree gchar *deep = g_strdup_printf ("<i>%s%s</i>", begins, ends);
+  GString *names = g_string_new ("<i>");
+  g_auto (VodCosXml) xml = {0}, nested = {0};
+
+  parse_list (fits, "i", &xml);
+  g_assert_cmpuint (xml.items->len, ==, VOD_COS_XML_ITEMS_MAX);
+  expect_refused_items ("<i/>", VOD_COS_XML_ITEMS_MAX + 1);
+  expect_refused_items (value, 1);
+  parse_list (deepest, "i", &nested);
+  g_assert_cmpuint (nested.items->len, ==, 1);
+  expect_refused_items (deep, 1);
+  for (guint i = 0; i < 1000; i++)
+    g_string_append_printf (names, "<b%u/>", i);
+  g_string_append (names, "</i>");
+  expect_refused_items (names->str, 1);
+  g_string_free (names, TRUE);
 }
 
 static void
@@ -205,7 +320,8 @@ test_any_bytes_do_no_harm (void)
     while (n-- > 0)
       g_string_append (
           text, pieces[g_test_rand_int_range (0, G_N_ELEMENTS (pieces))]);
-    if (vod_cos_xml_parse (text->str, text->len, &xml, NULL))
+    if (vod_cos_xml_parse (
+            text->str, text->len, i % 2 == 0 ? "a" : NULL, &xml, NULL))
       g_assert_nonnull (xml.root);
     g_string_free (text, TRUE);
   }
@@ -216,10 +332,15 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/cosxml/samples", test_samples);
+  g_test_add_func ("/cosxml/items", test_items);
+  g_test_add_func ("/cosxml/items-that-were-not-asked-for",
+      test_items_that_were_not_asked_for);
+  g_test_add_func ("/cosxml/times", test_times);
   g_test_add_func ("/cosxml/blanks-and-declaration-may-come-first",
       test_blanks_and_declaration_may_come_first);
   g_test_add_func ("/cosxml/no-xml", test_no_xml);
   g_test_add_func ("/cosxml/bombs", test_bombs);
+  g_test_add_func ("/cosxml/bombs-of-items", test_bombs_of_items);
   g_test_add_func ("/cosxml/decisive-codes", test_decisive_codes);
   g_test_add_func (
       "/cosxml/error-tells-everything", test_error_tells_everything);
