@@ -290,25 +290,6 @@ on_finished (const VodUploadResult *result, gpointer data)
 }
 
 static void
-on_failed (GError *error, gpointer data)
-{
-  gst_vod_report_fail (data, error);
-}
-
-const VodUploadEvents gst_vod_report_events = {
-    .can_ask = on_can_ask,
-    .ask = on_ask,
-    .progress = on_progress,
-    .retry = on_retry,
-    .milestone = on_milestone,
-    .warning = on_warning,
-    .finished = on_finished,
-    .failed = on_failed,
-};
-
-/* --- the element ----------------------------------------------------------*/
-
-static void
 say_failure (GstVodReport *report, GError *error, gboolean always_fatal)
 {
   g_autoptr (GstElement) element = hearing_element (report);
@@ -330,6 +311,26 @@ say_failure (GstVodReport *report, GError *error, gboolean always_fatal)
   gst_vod_post_failure (element, error, fatal);
   end_steps (report, element, GST_PROGRESS_TYPE_ERROR, error->message);
 }
+
+static void
+on_failed (GError *error, gpointer data)
+{
+  /* Who cancels wants an end, not to go on without. */
+  say_failure (data, error, error->code == VOD_ERROR_CANCELLED);
+}
+
+const VodUploadEvents gst_vod_report_events = {
+    .can_ask = on_can_ask,
+    .ask = on_ask,
+    .progress = on_progress,
+    .retry = on_retry,
+    .milestone = on_milestone,
+    .warning = on_warning,
+    .finished = on_finished,
+    .failed = on_failed,
+};
+
+/* --- the element ----------------------------------------------------------*/
 
 void
 gst_vod_report_fail (GstVodReport *report, GError *error)

@@ -144,6 +144,17 @@ install_transfer (GObjectClass *klass)
           "full, upstream is blocked",
           0, G_MAXUINT64, DEFAULT_MAX_SIZE_BYTES, LATCHED));
   /**
+   * GstVodSink:upload-paused:
+   *
+   * %TRUE: no new part is sent until %FALSE again. Requests under way finish;
+   * media is accepted until the buffer is full, and at EOS the upload waits.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_UPLOAD_PAUSED,
+      g_param_spec_boolean ("upload-paused", "Upload paused",
+          "Send no new part until FALSE again; media is accepted until the "
+          "buffer is full",
+          FALSE, LIVE));
+  /**
    * GstVodSink:content-md5:
    *
    * Also send each part's MD5, as the mini-program SDK does (costs about four
@@ -214,8 +225,8 @@ install_network (GObjectClass *klass)
    * GstVodSink:retry-duration:
    *
    * How many seconds the upload may go without one request succeeding before
-   * it fails. Restarts at each success, stands still while waiting for a
-   * signature. 0: no retry, -1: for ever.
+   * it fails. Restarts at each success, stands still while paused or waiting
+   * for a signature. 0: no retry, -1: for ever.
    */
   g_object_class_install_property (klass, GST_VOD_PROP_RETRY_DURATION,
       g_param_spec_int ("retry-duration", "Retry duration",
@@ -278,6 +289,7 @@ gst_vod_settings_is_latched (guint id)
 {
   switch (id) {
     case GST_VOD_PROP_SIGNATURE:
+    case GST_VOD_PROP_UPLOAD_PAUSED:
     case GST_VOD_PROP_PROGRESS_INTERVAL:
     case GST_VOD_PROP_RETRY_DURATION:
     case GST_VOD_PROP_FATAL_ERRORS:
@@ -380,6 +392,9 @@ gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value)
     case GST_VOD_PROP_MAX_SIZE_BYTES:
       settings->max_size_bytes = g_value_get_uint64 (value);
       break;
+    case GST_VOD_PROP_UPLOAD_PAUSED:
+      settings->upload_paused = g_value_get_boolean (value);
+      break;
     case GST_VOD_PROP_CONTENT_MD5:
       settings->content_md5 = g_value_get_boolean (value);
       break;
@@ -443,6 +458,9 @@ gst_vod_settings_get (const GstVodSettings *settings, guint id, GValue *value)
       break;
     case GST_VOD_PROP_MAX_SIZE_BYTES:
       g_value_set_uint64 (value, settings->max_size_bytes);
+      break;
+    case GST_VOD_PROP_UPLOAD_PAUSED:
+      g_value_set_boolean (value, settings->upload_paused);
       break;
     case GST_VOD_PROP_CONTENT_MD5:
       g_value_set_boolean (value, settings->content_md5);

@@ -23,6 +23,7 @@ typedef struct {
   guint64 slice_size;
   guint parallel_uploads;
   guint64 max_size_bytes;
+  gboolean upload_paused;
   gboolean content_md5;
   guint progress_interval;
   gchar *endpoint;
@@ -47,6 +48,7 @@ enum {
   GST_VOD_PROP_SLICE_SIZE,
   GST_VOD_PROP_PARALLEL_UPLOADS,
   GST_VOD_PROP_MAX_SIZE_BYTES,
+  GST_VOD_PROP_UPLOAD_PAUSED,
   GST_VOD_PROP_CONTENT_MD5,
   GST_VOD_PROP_PROGRESS_INTERVAL,
   GST_VOD_PROP_ENDPOINT,

@@ -41,6 +41,7 @@ GST_DEBUG_CATEGORY (gst_vod_sink_debug);
 
 enum {
   SIGNAL_GET_SIGNATURE,
+  SIGNAL_CANCEL,
   N_SIGNALS,
 };
 
@@ -619,20 +620,16 @@ first_answer (GSignalInvocationHint *hint, GValue *sum, const GValue *answer,
   return FALSE;
 }
 
+/* Any thread, also within our own messages and signals. */
 static void
-gst_vod_sink_class_init (GstVodSinkClass *klass)
+gst_vod_sink_cancel (GstVodSink *self)
 {
-  GObjectClass *object_class = G_OBJECT_CLASS (klass);
-  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
-  GstBaseSinkClass *sink_class = GST_BASE_SINK_CLASS (klass);
+  gst_vod_uploads_cancel (&self->uploads);
+}
 
-  object_class->set_property = gst_vod_sink_set_property;
-  object_class->get_property = gst_vod_sink_get_property;
-  object_class->dispose = gst_vod_sink_dispose;
-  object_class->finalize = gst_vod_sink_finalize;
-  gst_vod_settings_install (object_class);
-  gst_vod_uploads_install_results (object_class);
-
+static void
+install_signals (GObjectClass *klass)
+{
   /**
    * GstVodSink::get-signature:
    * @self: the element
@@ -648,6 +645,34 @@ gst_vod_sink_class_init (GstVodSinkClass *klass)
   signals[SIGNAL_GET_SIGNATURE] =
       g_signal_new ("get-signature", G_TYPE_FROM_CLASS (klass),
           G_SIGNAL_RUN_LAST, 0, first_answer, NULL, NULL, G_TYPE_STRING, 0);
+  /**
+   * GstVodSink::cancel:
+   * @self: the element
+   *
+   * Emitted by the application, from any thread: ends the upload now and
+   * deletes its parts at the service. The pipeline gets an ERROR, also with
+   * #GstVodSink:fatal-errors %FALSE. Does nothing unless an upload is under
+   * way.
+   */
+  signals[SIGNAL_CANCEL] = g_signal_new_class_handler ("cancel",
+      G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION,
+      G_CALLBACK (gst_vod_sink_cancel), NULL, NULL, NULL, G_TYPE_NONE, 0);
+}
+
+static void
+gst_vod_sink_class_init (GstVodSinkClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GstBaseSinkClass *sink_class = GST_BASE_SINK_CLASS (klass);
+
+  object_class->set_property = gst_vod_sink_set_property;
+  object_class->get_property = gst_vod_sink_get_property;
+  object_class->dispose = gst_vod_sink_dispose;
+  object_class->finalize = gst_vod_sink_finalize;
+  gst_vod_settings_install (object_class);
+  gst_vod_uploads_install_results (object_class);
+  install_signals (object_class);
 
   element_class->change_state = GST_DEBUG_FUNCPTR (gst_vod_sink_change_state);
   element_class->query = GST_DEBUG_FUNCPTR (gst_vod_sink_element_query);

@@ -98,6 +98,9 @@ forward_setting (GstVodUploads *uploads, guint id)
     case GST_VOD_PROP_SIGNATURE:
       vod_upload_set_signature (uploads->upload, settings->signature);
       break;
+    case GST_VOD_PROP_UPLOAD_PAUSED:
+      vod_upload_set_paused (uploads->upload, settings->upload_paused);
+      break;
     case GST_VOD_PROP_RETRY_DURATION:
       vod_upload_set_retry_duration (uploads->upload, settings->retry_duration);
       break;
@@ -156,6 +159,7 @@ create_upload (GstVodUploads *uploads, const VodUploadSettings *latched)
   vod_upload_set_retry_duration (upload, settings->retry_duration);
   vod_upload_set_progress_interval (upload, settings->progress_interval);
   vod_upload_set_signature (upload, settings->signature);
+  vod_upload_set_paused (upload, settings->upload_paused);
   if (uploads->rewrites_expected)
     vod_upload_expect_rewrites (upload);
   vod_upload_interrupt (upload, uploads->interrupted);
@@ -244,6 +248,20 @@ gst_vod_uploads_fail_to_begin (GstVodUploads *uploads, GError *error)
 }
 
 /* --- end ------------------------------------------------------------------*/
+
+void
+gst_vod_uploads_cancel (GstVodUploads *uploads)
+{
+  VodUpload *upload = gst_vod_uploads_ref (uploads);
+  GError *error;
+
+  if (upload == NULL)
+    return;
+  error = vod_error_new (VOD_ERROR_CANCELLED, "The upload was cancelled");
+  vod_error_set_phase (error, VOD_PHASE_PART);
+  vod_upload_fail (upload, error);
+  vod_upload_unref (upload);
+}
 
 void
 gst_vod_uploads_retire (GstVodUploads *uploads)

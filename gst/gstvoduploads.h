@@ -98,6 +98,9 @@ gst_vod_uploads_begin (GstVodUploads *uploads, const GstVodStreamFacts *facts);
  * current, it has failed to begin, and nothing more is said. */
 void gst_vod_uploads_fail_to_begin (GstVodUploads *uploads, GError *error);
 
+/* Ends the current upload with an ERROR, if there is one that has not ended. */
+void gst_vod_uploads_cancel (GstVodUploads *uploads);
+
 /* Stops the current upload, if there is one: what comes is another one. */
 void gst_vod_uploads_retire (GstVodUploads *uploads);
 

@@ -60,12 +60,12 @@ ask_sources (VodWorker *worker, gboolean ask, guint *serial, gboolean *may_come,
       &source, worker->http, worker->cancellable, may_come, error);
 }
 
-/* Waits until the application sets `signature`, the time is over, or the upload
- * ends. FALSE: none came. */
+/* Waits until the application sets `signature`, the time is over (which stands
+ * still while the upload is paused), or the upload ends. FALSE: none came. */
 static gboolean
 wait_for_signature (VodUpload *upload, guint serial)
 {
-  gint64 since = g_get_monotonic_time ();
+  gint64 since = g_get_monotonic_time (), now = since, held = 0;
   gboolean came;
 
   g_mutex_lock (&upload->lock);
@@ -73,16 +73,19 @@ wait_for_signature (VodUpload *upload, guint serial)
   vod_upload_stand_still (upload, TRUE);
   while (serial == upload->signature_serial && upload->end == VOD_END_NONE &&
       !upload->ending) {
-    gint64 left = vod_retry_left (
-        g_get_monotonic_time (), since, 0, upload->retry_duration);
+    gint64 left = vod_retry_left (now, since, held, upload->retry_duration);
+    gint64 before = now;
+    gboolean paused = upload->paused;
 
     if (left == 0)
       break;
-    if (left == G_MAXINT64)
+    if (paused || left == G_MAXINT64)
       g_cond_wait (&upload->work, &upload->lock);
     else
-      g_cond_wait_until (
-          &upload->work, &upload->lock, g_get_monotonic_time () + left);
+      g_cond_wait_until (&upload->work, &upload->lock, now + left);
+    now = g_get_monotonic_time ();
+    if (paused)
+      held += now - before;
   }
   vod_upload_stand_still (upload, FALSE);
   upload->waiting_for_signature = FALSE;

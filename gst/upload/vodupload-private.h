@@ -88,6 +88,7 @@ struct _VodUpload {
   gboolean ending;  /* a worker has claimed the end and tells the owner */
   gboolean closing; /* finish was called */
   gboolean interrupted;
+  gboolean paused;
   gboolean waiting_for_signature;
 
   VodSlices *slices;

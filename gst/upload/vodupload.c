@@ -137,6 +137,29 @@ vod_upload_set_signature (VodUpload *upload, const gchar *signature)
   g_mutex_unlock (&upload->lock);
 }
 
+/* There may be something to do. With the lock. */
+static void
+wake_workers (VodUpload *upload)
+{
+  g_cond_broadcast (&upload->work);
+  vod_upload_ensure_workers (upload);
+}
+
+void
+vod_upload_set_paused (VodUpload *upload, gboolean paused)
+{
+  g_mutex_lock (&upload->lock);
+  if (upload->paused != paused) {
+    upload->paused = paused;
+    vod_upload_stand_still (upload, paused);
+    /* From here on it would be the network that holds upstream back. */
+    if (upload->blocked_since != 0)
+      upload->blocked_since = g_get_monotonic_time ();
+    wake_workers (upload);
+  }
+  g_mutex_unlock (&upload->lock);
+}
+
 void
 vod_upload_expect_rewrites (VodUpload *upload)
 {
@@ -221,14 +244,6 @@ start_at_first_byte (VodUpload *upload)
   vod_upload_ensure_workers (upload);
 }
 
-/* There may be something to do. With the lock. */
-static void
-wake_workers (VodUpload *upload)
-{
-  g_cond_broadcast (&upload->work);
-  vod_upload_ensure_workers (upload);
-}
-
 static void
 wait_while_full (VodUpload *upload)
 {
@@ -307,7 +322,7 @@ due_warning (VodUpload *upload, VodUploadWarning *warning)
            "and record in pieces (splitmuxsink)";
   }
   if (!upload->warned_blocked && upload->blocked_since != 0 &&
-      now - upload->blocked_since > WARN_BLOCKED) {
+      !upload->paused && now - upload->blocked_since > WARN_BLOCKED) {
     upload->warned_blocked = TRUE;
     *warning = VOD_UPLOAD_BLOCKED;
     return "The network does not keep up: max-size-bytes is used up, and "
@@ -537,6 +552,9 @@ state_name (const VodUpload *upload)
   }
   if (upload->waiting_for_signature)
     return "waiting-for-signature";
+  if (upload->paused && upload->step != VOD_STEP_IDLE &&
+      upload->step <= VOD_STEP_PARTS)
+    return "paused";
   if (upload->failing_since != 0)
     return "retrying";
   switch (upload->step) {

@@ -109,6 +109,11 @@ void vod_upload_set_progress_interval (VodUpload *upload, guint ms);
 /* The `signature` property; wakes an upload that waits for one. */
 void vod_upload_set_signature (VodUpload *upload, const gchar *signature);
 
+/* TRUE: no part is sent, and what comes after the parts not begun, until FALSE
+ * again. Requests under way and those that open the upload go on, media is
+ * taken while there is memory, and retry-duration stands still. */
+void vod_upload_set_paused (VodUpload *upload, gboolean paused);
+
 /* Upstream may rewrite: keep confirmed slices while there is room. */
 void vod_upload_expect_rewrites (VodUpload *upload);
 

@@ -30,9 +30,9 @@ vod_upload_idle_workers (VodUpload *upload)
 {
   guint running, busy;
 
-  /* While nothing gets through, small slices would only use up numbers. */
+  /* While nothing goes out, small slices would only use up numbers. */
   if (upload->step != VOD_STEP_PARTS || upload->failing_since != 0 ||
-      upload->renew_wanted)
+      upload->renew_wanted || upload->paused)
     return 0;
   count_workers (upload, &running, &busy);
   return upload->settings.parallel_uploads - busy;
@@ -66,10 +66,12 @@ vod_upload_ensure_workers (VodUpload *upload)
   if (upload->step == VOD_STEP_IDLE || upload->end != VOD_END_NONE ||
       upload->ending)
     return;
-  if (upload->step == VOD_STEP_PARTS)
-    wanted = vod_slices_sendable (upload->slices, g_get_monotonic_time ());
-  else
+  if (upload->step != VOD_STEP_PARTS)
     wanted = upload->step_try.busy ? 0 : 1;
+  else if (upload->paused)
+    wanted = 0;
+  else
+    wanted = vod_slices_sendable (upload->slices, g_get_monotonic_time ());
   count_workers (upload, &running, &busy);
   if (running == 0)
     wanted = MAX (wanted, 1);
@@ -196,6 +198,8 @@ choose_job (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
   if (upload->step == VOD_STEP_PARTS) {
     gint64 slice_wake;
 
+    if (upload->paused)
+      return VOD_JOB_NONE;
     if (vod_slices_complete (upload->slices)) {
       upload->step = VOD_STEP_COMPLETE;
     } else {

@@ -79,6 +79,15 @@ def check_properties(readme):
     return len(real), problems
 
 
+def check_signals(readme):
+    """Every signal that is vodsink's own is named."""
+    out = subprocess.run(["gst-inspect-1.0", "vodsink"], check=True,
+                         capture_output=True, text=True).stdout
+    real = set(re.findall(r'^  "([a-z-]+)" +:', out, re.M))
+    named = set(re.findall(r"[Ss]ignal `([a-z-]+)`", readme))
+    return [f"signal {s} is only in one place" for s in sorted(real ^ named)]
+
+
 def check_messages(readme, source_dir):
     """Every message that the element posts is in the table, with its fields."""
     with open(f"{source_dir}/gst/gstvodmessages.c", encoding="utf-8") as f:
@@ -99,6 +108,7 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as f:
         readme = f.read()
     count, problems = check_properties(readme)
+    problems += check_signals(readme)
     problems += check_messages(readme, sys.argv[2])
     for problem in problems:
         print(problem)

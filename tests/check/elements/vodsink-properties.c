@@ -47,6 +47,7 @@ static const struct {
     {"parallel-uploads", "guint", "6", "1", "64", RW | L},
     {"max-size-bytes", "guint64", "67108864", "0", "18446744073709551615",
         RW | L},
+    {"upload-paused", "gboolean", "false", NULL, NULL, RW | P},
     {"content-md5", "gboolean", "false", NULL, NULL, RW | L},
     {"progress-interval", "guint", "1000", "0", "4294967295", RW | P},
     {"endpoint", "gchararray", "https://vod2.qcloud.com", NULL, NULL, RW | L},
@@ -190,7 +191,7 @@ GST_START_TEST (test_what_it_sets_of_the_base_class)
 
 GST_END_TEST;
 
-GST_START_TEST (test_signal_is_as_documented)
+GST_START_TEST (test_signals_are_as_documented)
 {
   GSignalQuery query;
   GstElement *sink = make ();
@@ -201,6 +202,12 @@ GST_START_TEST (test_signal_is_as_documented)
   fail_unless (query.return_type == G_TYPE_STRING);
   fail_unless_equals_int (query.n_params, 0);
   fail_unless (query.signal_flags & G_SIGNAL_RUN_LAST);
+
+  g_signal_query (g_signal_lookup ("cancel", G_OBJECT_TYPE (sink)), &query);
+  fail_unless (query.signal_id != 0);
+  fail_unless (query.return_type == G_TYPE_NONE);
+  fail_unless_equals_int (query.n_params, 0);
+  fail_unless ((query.signal_flags & G_SIGNAL_ACTION) != 0);
   gst_object_unref (sink);
 }
 
@@ -545,7 +552,7 @@ vodsink_properties_suite (void)
       tc, test_property_is_as_documented, 0, G_N_ELEMENTS (table));
   tcase_add_test (tc, test_there_are_no_other_properties);
   tcase_add_test (tc, test_what_it_sets_of_the_base_class);
-  tcase_add_test (tc, test_signal_is_as_documented);
+  tcase_add_test (tc, test_signals_are_as_documented);
   tcase_add_test (tc, test_values_are_read_back);
   tcase_add_test (tc, test_urls_are_read_back_without_userinfo);
   tcase_add_test (tc, test_secrets_are_not_in_dot_dumps);

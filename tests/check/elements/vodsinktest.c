@@ -15,8 +15,8 @@ test_ms (gint64 ms)
 
 /* --- messages -------------------------------------------------------------*/
 
-static gchar *
-label_of (GstMessage *message)
+gchar *
+rig_label (GstMessage *message)
 {
   static const gchar *const types[] = {
       "start", "continue", "complete", "canceled", "error"};
@@ -67,7 +67,7 @@ collect (GstBus *bus, GstMessage *message, gpointer data)
     rig->on_message (message, rig);
   g_mutex_lock (&rig->lock);
   g_ptr_array_add (rig->messages, message); /* takes it, see GST_BUS_DROP */
-  g_ptr_array_add (rig->labels, label_of (message));
+  g_ptr_array_add (rig->labels, rig_label (message));
   g_cond_broadcast (&rig->cond);
   g_mutex_unlock (&rig->lock);
   return GST_BUS_DROP;

@@ -89,6 +89,8 @@ gboolean rig_is_pushing (Rig *rig);
 /* Labels: "eos", "error", "warning", "state-changed"…; an element message's
  * structure name; "progress-start-open", "progress-complete-close"… */
 
+gchar *rig_label (GstMessage *message);
+
 /* Waits for the first with @label after the mark; it belongs to the rig. Fails
  * the test after 10 s. */
 GstMessage *rig_wait (Rig *rig, const gchar *label);
