@@ -13,6 +13,8 @@
 #define ANSWER_MAX (1024 * 1024)
 #define NAME_MAX_BYTES 200
 #define KEY_MAX_BYTES 850 /* the storage's limit */
+#define BUCKET_MAX_BYTES 50
+#define REGION_MAX_BYTES 60
 #define SECRET_MAX_BYTES 8192
 #define URL_MAX_BYTES 4096
 #define UNKNOWN_LIFE (30 * 60) /* seconds */
@@ -177,20 +179,27 @@ wrong (const gchar *name, GError **error)
   return FALSE;
 }
 
-/* Copies the string @name if it is of 1 to @max bytes, all of them printable
- * ASCII without blanks. */
+/* 1 to @max bytes, all of them printable ASCII without blanks. */
+static gboolean
+is_word (const gchar *text, gsize max)
+{
+  gsize len = strlen (text);
+
+  for (gsize i = 0; i < len; i++)
+    if (!g_ascii_isgraph (text[i]))
+      return FALSE;
+  return len > 0 && len <= max;
+}
+
+/* Copies the string @name if it is a word. */
 static gboolean
 take_word (JsonObject *object, const gchar *name, gsize max, gchar **result,
     GError **error)
 {
   const gchar *text = vod_json_string (object, name);
-  gsize len = text ? strlen (text) : 0;
 
-  if (len == 0 || len > max)
+  if (!text || !is_word (text, max))
     return wrong (name, error);
-  for (gsize i = 0; i < len; i++)
-    if (!g_ascii_isgraph (text[i]))
-      return wrong (name, error);
   *result = g_strdup (text);
   return TRUE;
 }
@@ -219,9 +228,9 @@ is_label (const gchar *text, gsize max)
   return len > 0 && len <= max && text[0] != '-' && text[len - 1] != '-';
 }
 
-/* The key of an object: no empty segment, "." or "..". */
-static gboolean
-is_key (const gchar *key)
+/* No empty segment, "." or "..". */
+gboolean
+vod_api_check_object_key (const gchar *key)
 {
   g_auto (GStrv) segments = NULL;
 
@@ -235,6 +244,34 @@ is_key (const gchar *key)
   return TRUE;
 }
 
+gboolean
+vod_api_check_session_key (const gchar *session_key)
+{
+  return is_word (session_key, SECRET_MAX_BYTES);
+}
+
+/* <bucket>-<appid> */
+static gboolean
+is_bucket (const gchar *text)
+{
+  const gchar *dash = strrchr (text, '-');
+  g_autofree gchar *name = dash ? g_strndup (text, dash - text) : NULL;
+
+  return name && is_label (name, BUCKET_MAX_BYTES) &&
+      g_ascii_string_to_unsigned (dash + 1, 10, 1, G_MAXINT64, NULL, NULL);
+}
+
+gboolean
+vod_api_check_bucket_host (const gchar *host)
+{
+  g_auto (GStrv) labels = g_strsplit (host, ".", 6);
+
+  return g_strv_length (labels) == 5 && is_bucket (labels[0]) &&
+      strcmp (labels[1], "cos") == 0 &&
+      is_label (labels[2], REGION_MAX_BYTES) &&
+      strcmp (labels[3], "myqcloud") == 0 && strcmp (labels[4], "com") == 0;
+}
+
 /* <storageBucket>-<storageAppId>.cos.<storageRegionV5>.myqcloud.com */
 static gboolean
 take_bucket_host (JsonObject *data, gchar **result, GError **error)
@@ -243,9 +280,9 @@ take_bucket_host (JsonObject *data, gchar **result, GError **error)
   const gchar *region = vod_json_string (data, "storageRegionV5");
   gint64 app_id;
 
-  if (!bucket || !is_label (bucket, 50))
+  if (!bucket || !is_label (bucket, BUCKET_MAX_BYTES))
     return wrong ("storageBucket", error);
-  if (!region || !is_label (region, 60))
+  if (!region || !is_label (region, REGION_MAX_BYTES))
     return wrong ("storageRegionV5", error);
   if (!vod_json_int (data, "storageAppId", &app_id) || app_id <= 0)
     return wrong ("storageAppId", error);
@@ -260,7 +297,7 @@ take_key (JsonObject *data, gchar **result, GError **error)
   const gchar *path =
       vod_json_string (vod_json_object (data, "video"), "storagePath");
 
-  if (!path || path[0] != '/' || !is_key (path + 1))
+  if (!path || path[0] != '/' || !vod_api_check_object_key (path + 1))
     return wrong ("storagePath", error);
   *result = g_strdup (path + 1);
   return TRUE;

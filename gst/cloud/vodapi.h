@@ -64,4 +64,10 @@ gchar *vod_api_derive_name (const gchar *text);
 /* TRUE if @type may be sent as videoType: 1…16 ASCII letters and digits. */
 gboolean vod_api_check_type (const gchar *type);
 
+/* What Apply answered may be kept in a file: TRUE if what was read from there
+ * is as VodApiApplied promises. */
+gboolean vod_api_check_session_key (const gchar *session_key);
+gboolean vod_api_check_bucket_host (const gchar *host);
+gboolean vod_api_check_object_key (const gchar *key);
+
 G_END_DECLS

@@ -186,11 +186,23 @@ is_word (const gchar *text, gsize max)
   return len > 0 && len < max;
 }
 
+gboolean
+vod_cos_check_upload_id (const gchar *upload_id)
+{
+  return is_word (upload_id, UPLOAD_ID_MAX + 1);
+}
+
+gboolean
+vod_cos_check_etag (const gchar *etag)
+{
+  return is_word (etag, VOD_COS_ETAG_MAX);
+}
+
 static gboolean
 take_etag (const VodHttpAnswer *answer, const gchar *etag,
     VodCosReceipt *receipt, GError **error)
 {
-  if (!etag || !is_word (etag, VOD_COS_ETAG_MAX))
+  if (!etag || !vod_cos_check_etag (etag))
     return protocol_error (answer,
         etag ? "the storage's answer has a malformed ETag"
              : "the storage's answer has no ETag",
@@ -254,7 +266,7 @@ vod_cos_initiate (VodHttp *http, const VodCosTarget *target,
       !take_xml (&answer, "InitiateMultipartUploadResult", NULL, &xml, error))
     return NULL;
   id = vod_cos_xml_get (&xml, "UploadId");
-  if (!id || !is_word (id, UPLOAD_ID_MAX + 1)) {
+  if (!id || !vod_cos_check_upload_id (id)) {
     protocol_error (&answer, "the storage's answer has no upload id", error);
     return NULL;
   }
@@ -449,7 +461,7 @@ take_part (const Page *page, guint n, GArray *parts, GError **error)
           vod_cos_xml_get_item (xml, n, "PartNumber"), 1, PARTS_MAX, &number) ||
       !is_number (vod_cos_xml_get_item (xml, n, "Size"), 0, PART_SIZE_MAX,
           &part.size) ||
-      !etag || !is_word (etag, VOD_COS_ETAG_MAX))
+      !etag || !vod_cos_check_etag (etag))
     return protocol_error (
         &page->answer, "the storage's list has a malformed part", error);
   part.number = (guint)number;
@@ -580,7 +592,7 @@ take_upload (const Page *page, guint n, const gchar *wanted, GArray *uploads,
 
   if (key && strcmp (key, wanted) != 0)
     return TRUE;
-  if (!key || !id || !is_word (id, UPLOAD_ID_MAX + 1))
+  if (!key || !id || !vod_cos_check_upload_id (id))
     return protocol_error (
         &page->answer, "the storage's list has a malformed upload", error);
   if (uploads->len >= UPLOADS_MAX)
@@ -609,7 +621,7 @@ take_upload_marker (
     return FALSE;
   if (!more)
     return TRUE;
-  if (!key || !id || !is_word (id, UPLOAD_ID_MAX + 1))
+  if (!key || !id || !vod_cos_check_upload_id (id))
     return does_not_advance (page, error);
   order = strcmp (key, old.key ? old.key : prefix);
   if (order < 0 || (order == 0 && g_strcmp0 (id, old.id) == 0))

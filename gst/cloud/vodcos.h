@@ -105,4 +105,9 @@ GArray *vod_cos_list_parts (VodHttp *http, const VodCosTarget *target,
 gchar **vod_cos_list_uploads (VodHttp *http, const VodCosTarget *target,
     GCancellable *cancellable, GError **error);
 
+/* What was answered may be kept in a file: TRUE if what was read from there is
+ * as these calls promise. */
+gboolean vod_cos_check_upload_id (const gchar *upload_id);
+gboolean vod_cos_check_etag (const gchar *etag);
+
 G_END_DECLS

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * testsession: what the tests of session files share.
+ */
+#pragma once
+
+#include "upload/vodsession.h"
+
+#define KEY "0123456789abcdef0123456789abcdef"
+#define ENDPOINT "https://vod2.qcloud.com"
+#define HOST "1500b-1251.cos.ap-chongqing.myqcloud.com"
+#define OBJECT "ab/f0.f0/来自 GStreamer.mp4"
+#define SESSION_KEY "Zm9v+/bar==" /* in the shape of base64 */
+#define ETAG "\"5eb63bbbe01eeed093cb22bb8f5acdc3\""
+#define MIB G_GUINT64_CONSTANT (1048576)
+
+/* A directory of the test's own, prepared, and its removal with all in it. */
+gchar *session_make_dir (void);
+void session_remove_dir (gchar *dir);
+
+/* A spooled media with every string. */
+VodSessionState session_media (void);
+
+/* Opens KEY; aborts if that fails. */
+VodSession *session_open (const gchar *dir);
+
+/* … which fails with @code, naming KEY's path unless it is VOD_ERROR_PARAMETER. */
+void session_open_fails (const gchar *dir, const gchar *key, VodErrorCode code);
+
+/* The story of an upload, told in steps from 0 to SESSION_STEPS - 1; 0 is
+ * vod_session_begin(). */
+#define SESSION_STEPS 14
+gboolean session_step (VodSession *session, guint step, GError **error);
+
+/* Steps 0 to @n - 1, none of which fails. */
+void session_steps (VodSession *session, guint n);
+
+/* All of @state in a string, "nothing" for NULL: equal if it is. */
+gchar *session_describe (const VodSessionState *state);
+
+/* What session_describe() gives after each number of steps, [0] before the
+ * first: written down here, not read from anywhere. */
+gchar *session_story (guint steps);
+
+gchar *session_file_of (const gchar *dir, const gchar *suffix);
