@@ -445,6 +445,22 @@ emu_faults_match (EmuFaults *faults, const char *op, guint part,
   }
 }
 
+char *
+emu_effects_names (const EmuEffects *effects)
+{
+  GString *names = g_string_new (NULL);
+
+  for (guint i = 0; i < effects->n_sources; i++) {
+    JsonObject *fault = json_node_get_object (effects->source[i]);
+
+    for (guint j = 0; j < G_N_ELEMENTS (fields); j++)
+      if (fields[j].kind != 0 && json_object_has_member (fault, fields[j].name))
+        g_string_append_printf (
+            names, "%s%s", names->len > 0 ? "," : "", fields[j].name);
+  }
+  return g_string_free (names, names->len == 0);
+}
+
 void
 emu_effects_clear (EmuEffects *effects)
 {

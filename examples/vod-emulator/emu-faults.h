@@ -70,6 +70,8 @@ JsonNode *emu_faults_list (EmuFaults *faults);
 void emu_faults_match (EmuFaults *faults, const char *op, guint part,
     const char *host, EmuEffects *out);
 void emu_effects_clear (EmuEffects *effects);
+/* "drop" or "delay,wrong-crc"; NULL: nothing happens. */
+char *emu_effects_names (const EmuEffects *effects);
 
 G_END_DECLS
 

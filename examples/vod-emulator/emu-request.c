@@ -29,17 +29,18 @@ static void
 add_to_log (EmuRequest *request, guint status)
 {
   EmuConnection *connection = get_connection (request);
+  g_autofree char *faults = emu_effects_names (&request->fault);
   EmuLogEntry entry = {.op = request->op,
       .part = request->part,
       .status = status,
-      .fault = request->fault.kinds != 0,
       .received = request->received,
       .start = request->start,
       .duration = g_get_real_time () - request->start,
       .connection = emu_connection_number (connection),
       .request = emu_connection_requests (connection),
       .key = request->style == EMU_STYLE_COS ? request->path : NULL,
-      .code = request->code};
+      .code = request->code,
+      .faults = faults};
   EmuSession *session = NULL;
 
   if (request->logged || request->op == NULL)

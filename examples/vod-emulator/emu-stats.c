@@ -21,6 +21,7 @@ entry_free (gpointer data)
 
   g_free ((char *)entry->key);
   g_free ((char *)entry->code);
+  g_free ((char *)entry->faults);
   g_free (entry);
 }
 
@@ -92,11 +93,11 @@ write_line (FILE *file, const EmuLogEntry *entry)
 
   fprintf (file,
       "%s.%03d %s part=%u status=%u code=%s bytes=%" G_GUINT64_FORMAT
-      " ms=%.1f connection=%" G_GUINT64_FORMAT " request=%u%s key=%s\n",
+      " ms=%.1f connection=%" G_GUINT64_FORMAT " request=%u fault=%s key=%s\n",
       time_text, (int)(entry->start / 1000 % 1000), entry->op, entry->part,
       entry->status, entry->code != NULL ? entry->code : "-", entry->received,
       (double)entry->duration / 1000, entry->connection, entry->request,
-      entry->fault ? " fault" : "", key);
+      entry->faults != NULL ? entry->faults : "-", key);
 }
 
 void
@@ -106,6 +107,7 @@ emu_stats_add (EmuStats *stats, const EmuLogEntry *entry)
 
   copy->key = g_strdup (entry->key);
   copy->code = g_strdup (entry->code);
+  copy->faults = g_strdup (entry->faults);
   count (stats, entry->op, entry->status);
   if (stats->file != NULL)
     write_line (stats->file, entry);
@@ -191,7 +193,11 @@ describe_entry (const EmuLogEntry *entry, JsonBuilder *builder)
     json_builder_add_string_value (builder, entry->key);
   }
   json_builder_set_member_name (builder, "fault");
-  json_builder_add_boolean_value (builder, entry->fault);
+  json_builder_add_boolean_value (builder, entry->faults != NULL);
+  if (entry->faults != NULL) {
+    json_builder_set_member_name (builder, "faults");
+    json_builder_add_string_value (builder, entry->faults);
+  }
   add_int (builder, "bytes", entry->received);
   json_builder_set_member_name (builder, "ms");
   json_builder_add_double_value (builder, (double)entry->duration / 1000);

@@ -15,15 +15,16 @@ G_BEGIN_DECLS
 typedef struct {
   const char *op; /* static */
   guint part;
-  guint status; /* 0: no answer */
-  gboolean fault;
+  guint status;     /* 0: no answer */
   guint64 received; /* bytes of request body */
   gint64 start;     /* real time, us */
   gint64 duration;  /* us */
   guint64 connection;
-  guint request;    /* on that connection, from 1 */
-  const char *key;  /* of the object, or NULL; copied */
-  const char *code; /* of an error, or NULL; copied */
+  guint request;      /* on that connection, from 1 */
+  const char *key;    /* of the object, or NULL; copied */
+  const char *code;   /* of an error, or NULL; copied */
+  const char *faults; /* that hit it, "drop" or "delay,wrong-crc"; or NULL;
+                       * copied */
 } EmuLogEntry;
 
 typedef struct {
