@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What takes too long for CI: valgrind on unit and element tests, the long forms
 # of the random tests, 10 GiB, the end-to-end tests several times over and on a
-# busy machine, and everything once more on a Debian 12 made from nothing.
+# busy machine, the campaigns of tests/soak, and everything once more on a Debian
+# 12 made from nothing.
 #
-#   tests/nightly.sh [PART...]   parts: long valgrind size repeat busy fresh
+#   tests/nightly.sh [PART...]   parts: long valgrind size soak repeat busy fresh
 #
 # The last line of the output counts: "N passed, N failed".
 set -uo pipefail
@@ -16,7 +17,7 @@ cd "$root" || exit 1
 # shellcheck source=tests/lib-checks.sh
 . tests/lib-checks.sh
 
-all=(long valgrind size repeat busy fresh)
+all=(long valgrind size soak repeat busy fresh)
 parts=("$@")
 [ $# -gt 0 ] || parts=("${all[@]}")
 build=build-nightly
@@ -52,6 +53,18 @@ part_valgrind() {
 # 10 GiB through a client of less than 120 MiB.
 part_size() {
   VOD_TEST_GIB=10 run_tap python3 tests/pipelines/limits.py "$build" gib
+}
+
+# Hundreds of uploads with everything that may happen to them; and longer
+# outages.
+part_soak() {
+  local name
+
+  for name in faults flips day; do
+    run_tap python3 "tests/soak/$name.py" "$build" --long \
+      --results "$build/soak-$name.jsonl"
+  done
+  VOD_TEST_OUTAGE=60 run_tap python3 tests/pipelines/outages.py "$build"
 }
 
 # What fails once in a while fails here.

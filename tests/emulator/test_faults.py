@@ -88,6 +88,17 @@ class TestMatching(FaultCase):
             self.assertEqual(client.request("GET", "/signature", [
                 ("Host", host)]).status, status)
 
+    def test_the_log_names_them(self):
+        self.fault(status=503, times=1)
+        self.fault(times=1, **{"close-idle": True, "no-crc": True})
+        for _ in range(3):
+            self.upload.part(1, b"x", client=Client(self.emulator))
+        log = self.emulator.state()["log"][-3:]
+        self.assertEqual([(e["fault"], set(e.get("faults", "-").split(",")))
+                          for e in log],
+                         [(True, {"status", "close-idle", "no-crc"}),
+                          (False, {"-"}), (False, {"-"})])
+
     def test_bad_faults_are_explained(self):
         client = Client(self.emulator)
         for fault in ({"op": "Nothing", "drop": True}, {"op": "UploadPart"},

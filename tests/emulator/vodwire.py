@@ -43,6 +43,40 @@ def crc64(data, crc=0):
     return crc ^ 0xFFFFFFFFFFFFFFFF
 
 
+def _times(matrix, vector):
+    product = 0
+    for row in matrix:
+        if vector & 1:
+            product ^= row
+        vector >>= 1
+    return product
+
+
+def crc64_combine(first, second, length):
+    """The CRC64 of two texts, the second of which has this length."""
+    # What a zero bit does to a CRC, then two of them, four…
+    matrix = [0xC96C5795D7870F42] + [1 << i for i in range(63)]
+    bits = 8 * length
+    while bits:
+        if bits & 1:
+            first = _times(matrix, first)
+        matrix = [_times(matrix, row) for row in matrix]
+        bits >>= 1
+    return first ^ second
+
+
+def crc64_repeated(crc, length, times):
+    """The CRC64 of a text, so many times over."""
+    result, size = 0, 0
+    while times:
+        if times & 1:
+            result = crc64_combine(crc, result, size)
+            size += length
+        crc, length = crc64_combine(crc, crc, length), 2 * length
+        times >>= 1
+    return result
+
+
 # ---- upload signatures ----
 
 def sign_original(original, key=SECRET_KEY):

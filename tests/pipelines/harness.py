@@ -34,13 +34,15 @@ PR_SET_CHILD_SUBREAPER = 36
 # Set by configure().
 BUILD = None
 REPLAY = None
+APP = None
 
 
 def configure(build):
     """@build: the folder of meson."""
-    global BUILD, REPLAY
+    global BUILD, REPLAY, APP
     BUILD = os.path.abspath(build)
     REPLAY = os.path.join(BUILD, "tests", "pipelines", "replay")
+    APP = os.path.join(BUILD, "tests", "pipelines", "app")
     vodwire.Emulator.binary = os.path.join(
         BUILD, "examples", "vod-emulator", "vod-emulator")
     os.environ["GST_PLUGIN_PATH"] = os.path.join(BUILD, "gst")
@@ -241,6 +243,13 @@ def messages(output, name=None):
     return found
 
 
+def lines(output, key, name=None):
+    """The structures that app and replay printed as "KEY NAME, …"."""
+    found = re.findall(r"^%s ([a-zA-Z0-9/-]+)(.*);$" % key, output, re.M)
+    return [Message(what, rest) for what, rest in found
+            if name in (None, what)]
+
+
 def failure(result):
     """The one error of a pipeline that has failed, as vodsink-error. When it
     comes while gst-launch-1.0 still starts, that drops all but the ERROR."""
@@ -272,6 +281,12 @@ def launch(pipeline, eos=True):
     if isinstance(pipeline, str):
         pipeline = pipeline.split()
     return ["gst-launch-1.0", "-m", *(["-e"] if eos else []), *pipeline]
+
+
+def has_property(name):
+    """Whether vodsink has a property of this name."""
+    return bool(re.search(r"^  %s +: " % re.escape(name),
+                          run(["gst-inspect-1.0", "vodsink"]).out, re.M))
 
 
 def sink(emulator, *settings):

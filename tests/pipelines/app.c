@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * app: an application around a pipeline that holds a vodsink, for tests that
+ * look at it while it runs.
+ *
+ *   app [--stats MS] [--answer-after MS] "… ! mp4mux ! vodsink …"
+ *
+ * Prints, a line each: "message STRUCTURE" for vodsink's messages, "stats
+ * STRUCTURE" now and then, "asked" when it is asked for a signature, "warning"
+ * and "error" with their text, "eos". SIGINT sends EOS; SIGTERM sets NULL
+ * at once. Exit code: 0 after EOS, 1 after an error, 2 when it was stopped.
+ */
+#include <glib-unix.h>
+#include <gst/gst.h>
+#include <stdio.h>
+
+#include "../check/elements/emulator.h"
+
+static gint stats_interval;
+static gint answer_after = -1;
+
+static GOptionEntry entries[] = {
+    {"stats", 0, 0, G_OPTION_ARG_INT, &stats_interval,
+        "Print the stats each so many ms", "MS"},
+    {"answer-after", 0, 0, G_OPTION_ARG_INT, &answer_after,
+        "Set a fresh one-time signature so many ms after being asked", "MS"},
+    {NULL}};
+
+typedef struct {
+  GMainLoop *loop;
+  GstElement *pipeline;
+  GstElement *sink;
+  gint code;
+} App;
+
+static void
+end (App *app, gint code)
+{
+  app->code = code;
+  g_main_loop_quit (app->loop);
+}
+
+static void
+print_structure (const gchar *key, const GstStructure *structure)
+{
+  g_autofree gchar *text = gst_structure_to_string (structure);
+
+  g_print ("%s %s\n", key, text);
+}
+
+static gboolean
+print_stats (gpointer data)
+{
+  App *app = data;
+  g_autoptr (GstStructure) stats = NULL;
+
+  g_object_get (app->sink, "stats", &stats, NULL);
+  print_structure ("stats", stats);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_message (GstBus *bus, GstMessage *message, gpointer data)
+{
+  App *app = data;
+  g_autoptr (GError) error = NULL;
+
+  switch (GST_MESSAGE_TYPE (message)) {
+    case GST_MESSAGE_ELEMENT:
+      if (GST_MESSAGE_SRC (message) == GST_OBJECT (app->sink))
+        print_structure ("message", gst_message_get_structure (message));
+      break;
+    case GST_MESSAGE_WARNING:
+      gst_message_parse_warning (message, &error, NULL);
+      g_print ("warning %s\n", error->message);
+      break;
+    case GST_MESSAGE_ERROR:
+      gst_message_parse_error (message, &error, NULL);
+      g_print ("error %s\n", error->message);
+      end (app, 1);
+      break;
+    case GST_MESSAGE_EOS:
+      g_print ("eos\n");
+      end (app, 0);
+      break;
+    default:
+      break;
+  }
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_interrupt (gpointer data)
+{
+  App *app = data;
+
+  gst_element_send_event (app->pipeline, gst_event_new_eos ());
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_terminate (gpointer data)
+{
+  end (data, 2);
+  return G_SOURCE_CONTINUE;
+}
+
+/* --- an app that answers late ---------------------------------------------*/
+
+static gboolean
+answer (gpointer data)
+{
+  App *app = data;
+  g_autofree gchar *signature = emulator_signature (TRUE);
+
+  g_object_set (app->sink, "signature", signature, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+/* In a worker's thread. */
+static gchar *
+on_get_signature (GstElement *sink, gpointer data)
+{
+  g_print ("asked\n");
+  g_timeout_add ((guint)answer_after, answer, data);
+  return NULL;
+}
+
+/* --------------------------------------------------------------------------*/
+
+static GstElement *
+find_sink (GstElement *pipeline)
+{
+  GstIterator *sinks = gst_bin_iterate_sinks (GST_BIN (pipeline));
+  GValue value = G_VALUE_INIT;
+  GstElement *found = NULL;
+
+  while (
+      found == NULL && gst_iterator_next (sinks, &value) == GST_ITERATOR_OK) {
+    GObject *sink = g_value_get_object (&value);
+
+    if (g_strcmp0 (G_OBJECT_TYPE_NAME (sink), "GstVodSink") == 0)
+      found = g_object_ref (GST_ELEMENT_CAST (sink));
+    g_value_unset (&value);
+  }
+  gst_iterator_free (sinks);
+  return found;
+}
+
+static void
+run (App *app)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (app->pipeline);
+  guint ids[4] = {
+      gst_bus_add_watch (bus, on_message, app),
+      g_unix_signal_add (SIGINT, on_interrupt, app),
+      g_unix_signal_add (SIGTERM, on_terminate, app),
+      stats_interval > 0
+          ? g_timeout_add ((guint)stats_interval, print_stats, app)
+          : 0,
+  };
+
+  if (answer_after >= 0)
+    g_signal_connect (
+        app->sink, "get-signature", G_CALLBACK (on_get_signature), app);
+  gst_element_set_state (app->pipeline, GST_STATE_PLAYING);
+  g_main_loop_run (app->loop);
+  print_stats (app);
+  gst_element_set_state (app->pipeline, GST_STATE_NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (ids); i++)
+    if (ids[i] != 0)
+      g_source_remove (ids[i]);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GOptionContext) context = g_option_context_new ("PIPELINE");
+  g_autoptr (GError) error = NULL;
+  App app = {.loop = g_main_loop_new (NULL, FALSE)};
+
+  g_option_context_add_main_entries (context, entries, NULL);
+  g_option_context_add_group (context, gst_init_get_option_group ());
+  if (!g_option_context_parse (context, &argc, &argv, &error) || argc != 2 ||
+      (app.pipeline = gst_parse_launch (argv[1], &error)) == NULL || error) {
+    g_printerr ("app: %s\n", error ? error->message : "one pipeline, please");
+    return 3;
+  }
+  app.sink = find_sink (app.pipeline);
+  if (app.sink == NULL) {
+    g_printerr ("app: there is no vodsink in the pipeline\n");
+    return 3;
+  }
+  setvbuf (stdout, NULL, _IOLBF, 0);
+  run (&app);
+  gst_object_unref (app.sink);
+  gst_object_unref (app.pipeline);
+  g_main_loop_unref (app.loop);
+  return app.code;
+}
