@@ -19,11 +19,14 @@
 #define DEFAULT_MAX_SIZE_BYTES (64 * MIB)
 #define DEFAULT_PROGRESS_INTERVAL 1000
 #define DEFAULT_ENDPOINT "https://vod2.qcloud.com"
+#define DEFAULT_BACKUP_ENDPOINT "https://vod2.dnsv1.com" /* of that one */
 #define DEFAULT_TIMEOUT 15
 #define DEFAULT_RETRY_DURATION 300
 #define DEFAULT_USER_AGENT "GStreamer vodsink/" VERSION
 
 /* --- declaration ----------------------------------------------------------*/
+
+#define FIRST_AGAIN 30000 /* ms */
 
 #define RW (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS)
 #define LATCHED (RW | GST_PARAM_MUTABLE_READY)
@@ -189,6 +192,20 @@ install_network (GObjectClass *klass)
           "Base URL of the VOD API: http(s)://host[:port]", DEFAULT_ENDPOINT,
           LATCHED));
   /**
+   * GstVodSink:backup-endpoint:
+   *
+   * Taken in turn with #GstVodSink:endpoint, by VOD calls and forwarded storage
+   * requests alike, when the one in use does not answer; the first is tried
+   * again from time to time. %NULL: https://vod2.dnsv1.com if
+   * #GstVodSink:endpoint is the default, else none.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_BACKUP_ENDPOINT,
+      g_param_spec_string ("backup-endpoint", "Backup endpoint",
+          "Taken when endpoint cannot be reached: http(s)://host[:port] (NULL "
+          "= " DEFAULT_BACKUP_ENDPOINT
+          " if endpoint is the default, else none)",
+          NULL, LATCHED));
+  /**
    * GstVodSink:forward:
    *
    * %TRUE: storage requests go through #GstVodSink:endpoint with the
@@ -328,6 +345,7 @@ gst_vod_settings_clear (GstVodSettings *settings)
   g_free (settings->signature_url);
   g_clear_pointer (&settings->signature_headers, gst_structure_free);
   g_free (settings->endpoint);
+  g_free (settings->backup_endpoint);
   g_free (settings->storage_endpoint);
   g_free (settings->proxy);
   g_free (settings->user_agent);
@@ -352,6 +370,8 @@ string_of (GstVodSettings *settings, guint id)
       return &settings->signature_url;
     case GST_VOD_PROP_ENDPOINT:
       return &settings->endpoint;
+    case GST_VOD_PROP_BACKUP_ENDPOINT:
+      return &settings->backup_endpoint;
     case GST_VOD_PROP_STORAGE_ENDPOINT:
       return &settings->storage_endpoint;
     case GST_VOD_PROP_PROXY:
@@ -533,6 +553,9 @@ check_network (const GstVodSettings *settings, GError **error)
   if (!check_base_uri (
           settings->endpoint ? settings->endpoint : "", "endpoint", error))
     return FALSE;
+  if (settings->backup_endpoint &&
+      !check_base_uri (settings->backup_endpoint, "backup-endpoint", error))
+    return FALSE;
   if (settings->storage_endpoint &&
       !check_base_uri (settings->storage_endpoint, "storage-endpoint", error))
     return FALSE;
@@ -625,6 +648,18 @@ choose_type (const GstVodSettings *settings, const GstVodStreamFacts *facts)
   return type;
 }
 
+/* @endpoint: as checked. */
+static gchar *
+choose_backup (const GstVodSettings *settings, const gchar *endpoint)
+{
+  if (settings->backup_endpoint)
+    return vod_http_check_base_uri (
+        settings->backup_endpoint, "backup-endpoint", NULL);
+  if (strcmp (endpoint, DEFAULT_ENDPOINT) == 0)
+    return g_strdup (DEFAULT_BACKUP_ENDPOINT);
+  return NULL;
+}
+
 gboolean
 gst_vod_settings_latch (const GstVodSettings *settings,
     const GstVodStreamFacts *facts, VodUploadSettings *upload, GError **error)
@@ -650,6 +685,8 @@ gst_vod_settings_latch (const GstVodSettings *settings,
   upload->expected_size = facts->upstream_file ? facts->upstream_size : 0;
   upload->endpoint =
       vod_http_check_base_uri (settings->endpoint, "endpoint", NULL);
+  upload->backup_endpoint = choose_backup (settings, upload->endpoint);
+  upload->first_again = FIRST_AGAIN;
   if (settings->storage_endpoint)
     upload->storage_endpoint = vod_http_check_base_uri (
         settings->storage_endpoint, "storage-endpoint", NULL);

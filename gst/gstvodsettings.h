@@ -27,6 +27,7 @@ typedef struct {
   gboolean content_md5;
   guint progress_interval;
   gchar *endpoint;
+  gchar *backup_endpoint;
   gboolean forward;
   gchar *storage_endpoint;
   guint timeout;
@@ -52,6 +53,7 @@ enum {
   GST_VOD_PROP_CONTENT_MD5,
   GST_VOD_PROP_PROGRESS_INTERVAL,
   GST_VOD_PROP_ENDPOINT,
+  GST_VOD_PROP_BACKUP_ENDPOINT,
   GST_VOD_PROP_FORWARD,
   GST_VOD_PROP_STORAGE_ENDPOINT,
   GST_VOD_PROP_TIMEOUT,

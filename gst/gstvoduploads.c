@@ -188,8 +188,10 @@ latch (GstVodUploads *uploads, const GstVodStreamFacts *facts, GError **error)
   if (!valid)
     return;
   create_upload (uploads, &latched);
-  GST_INFO_OBJECT (uploads->sink, "media '%s' of type %s, endpoint %s",
-      latched.name, latched.type, latched.endpoint);
+  GST_INFO_OBJECT (uploads->sink,
+      "media '%s' of type %s, endpoint %s, backup %s", latched.name,
+      latched.type, latched.endpoint,
+      latched.backup_endpoint ? latched.backup_endpoint : "none");
   vod_upload_settings_clear (&latched);
 }
 

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "vodendpoints.h"
 #include "vodslices.h"
 #include "vodupload.h"
 
@@ -26,7 +27,8 @@ typedef enum {
 
 typedef struct {
   VodJobKind kind;
-  gint64 begun; /* monotonic µs */
+  gint64 begun;            /* monotonic µs */
+  VodEndpointUse endpoint; /* where it goes; once it is known */
 
   /* What it works on. */
   VodApiApplied *applied; /* reference; NULL before Apply */

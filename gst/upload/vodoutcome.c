@@ -227,6 +227,8 @@ vod_upload_settle_success (VodWorker *worker, VodJob *job)
   VodUpload *upload = worker->upload;
   VodTry *try = vod_upload_try_of (upload, job->kind);
 
+  vod_endpoints_succeeded (
+      &upload->endpoints, &job->endpoint, g_get_monotonic_time ());
   if (try)
     try->busy = FALSE;
   if (job->kind == VOD_JOB_ABORT)
@@ -318,23 +320,43 @@ can_do_without (const VodUpload *upload, const VodJob *job, gint64 now)
       now < upload->expires_at;
 }
 
+/* What a failure tells about the endpoint that the request went to. */
+static VodWay
+judge_endpoint (VodUpload *upload, const VodJob *job, const GError *error)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (error->code == VOD_ERROR_NETWORK || error->code == VOD_ERROR_TLS)
+    return vod_endpoints_silent (&upload->endpoints, &job->endpoint,
+        error->code == VOD_ERROR_TLS, job->begun, now);
+  vod_endpoints_answered (&upload->endpoints, &job->endpoint, now);
+  return VOD_WAY_SAME;
+}
+
 /* Books a failure and says when to try again: ms, or -1 for not any more. */
 static gint
-book_failure (VodUpload *upload, VodJob *job, GError *error, guint *failures)
+book_failure (
+    VodUpload *upload, VodJob *job, GError *error, VodWay way, guint *failures)
 {
   VodTry *try = vod_upload_try_of (upload, job->kind);
   const VodErrorDetails *details = vod_error_details (error);
   gint64 now = g_get_monotonic_time (), left;
-  gboolean spare = can_do_without (upload, job, now), go_on;
+  gboolean spare = can_do_without (upload, job, now) || way == VOD_WAY_PROBE;
+  gboolean go_on;
   VodRetry verdict;
   guint delay;
 
   *failures = try ? ++try->failures : job->slice->attempts + 1;
   verdict = vod_retry_classify (error, *failures);
   delay = vod_retry_delay (*failures, details->retry_after, g_random_int ());
-  go_on = follow_verdict (upload, job, error, verdict, *failures);
+  go_on = follow_verdict (upload, job, error, verdict, *failures) ||
+      way == VOD_WAY_OTHER;
+  /* There is another way: go there at once, unless that failed too. */
+  if (way == VOD_WAY_PROBE || (way == VOD_WAY_OTHER && *failures == 1))
+    delay = 0;
   if (spare) {
-    try->not_before = now + delay * (gint64)1000;
+    if (try)
+      try->not_before = now + delay * (gint64)1000;
     return delay;
   }
 
@@ -411,9 +433,11 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
   VodUpload *upload = worker->upload;
   VodTry *try = vod_upload_try_of (upload, job->kind);
   guint failures;
+  VodWay way;
   gint delay;
 
   error = name_failure (worker, job, error);
+  way = judge_endpoint (upload, job, error);
   if (try)
     try->busy = FALSE;
   if (upload->end != VOD_END_NONE || upload->ending ||
@@ -423,7 +447,7 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
     return;
   }
 
-  delay = book_failure (upload, job, error, &failures);
+  delay = book_failure (upload, job, error, way, &failures);
   if (delay < 0) {
     /* At once, so that nobody takes the request up again meanwhile. */
     claim_end (upload);

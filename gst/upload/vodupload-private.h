@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 
+#include "vodendpoints.h"
 #include "vodjob.h"
 #include "vodrate.h"
 #include "vodslices.h"
@@ -99,6 +100,7 @@ struct _VodUpload {
   gboolean warned_parts, warned_time, warned_blocked;
   gint64 started; /* monotonic µs: first byte */
 
+  VodEndpoints endpoints;
   VodTry step_try;
   VodTry renew_try;
   gboolean renew_wanted;  /* the service refused the credentials */

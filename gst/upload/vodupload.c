@@ -17,6 +17,7 @@ settings_copy (VodUploadSettings *to, const VodUploadSettings *from)
 {
   *to = *from;
   to->endpoint = g_strdup (from->endpoint);
+  to->backup_endpoint = g_strdup (from->backup_endpoint);
   to->storage_endpoint = g_strdup (from->storage_endpoint);
   to->name = g_strdup (from->name);
   to->type = g_strdup (from->type);
@@ -31,6 +32,7 @@ void
 vod_upload_settings_clear (VodUploadSettings *settings)
 {
   g_free (settings->endpoint);
+  g_free (settings->backup_endpoint);
   g_free (settings->storage_endpoint);
   g_free (settings->name);
   g_free (settings->type);
@@ -55,6 +57,8 @@ vod_upload_new (const VodUploadSettings *settings,
   };
 
   settings_copy (&upload->settings, settings);
+  vod_endpoints_init (&upload->endpoints, upload->settings.endpoint,
+      upload->settings.backup_endpoint, settings->first_again * (gint64)1000);
   upload->events = *events;
   upload->data = data;
   upload->destroy = destroy;

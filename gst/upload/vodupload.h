@@ -27,6 +27,8 @@ typedef struct _VodUpload VodUpload;
 /* What is latched when the upload starts. Copied by vod_upload_new(). */
 typedef struct {
   gchar *endpoint;         /* checked base URI */
+  gchar *backup_endpoint;  /* checked base URI, or NULL */
+  guint first_again;       /* ms on the backup until the first is tried again */
   gchar *storage_endpoint; /* checked base URI, or NULL: the bucket's host */
   gboolean forward;
   gchar *name;               /* media name, checked */

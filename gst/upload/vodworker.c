@@ -278,11 +278,50 @@ next_job (VodUpload *upload, VodJob *job)
 
 /* --- the thread -----------------------------------------------------------*/
 
+static gboolean
+goes_to_endpoint (const VodUpload *upload, const VodJob *job)
+{
+  switch (job->kind) {
+    case VOD_JOB_APPLY:
+    case VOD_JOB_RENEW:
+    case VOD_JOB_COMMIT:
+      return TRUE;
+    case VOD_JOB_INITIATE:
+    case VOD_JOB_PART:
+    case VOD_JOB_COMPLETE:
+    case VOD_JOB_LOOK:
+    case VOD_JOB_ABORT:
+      return upload->settings.forward;
+    case VOD_JOB_NONE:
+    case VOD_JOB_EXIT:
+      break;
+  }
+  return FALSE;
+}
+
+/* Only now: it may have waited for a signature. The end is not made to wait by
+ * a probe. Without the lock. */
+static void
+choose_endpoint (VodUpload *upload, VodJob *job)
+{
+  gboolean may_probe;
+
+  if (!goes_to_endpoint (upload, job))
+    return;
+  g_mutex_lock (&upload->lock);
+  may_probe = !upload->closing &&
+      (job->kind == VOD_JOB_PART || job->kind == VOD_JOB_RENEW);
+  job->endpoint = vod_endpoints_choose (
+      &upload->endpoints, g_get_monotonic_time (), may_probe);
+  g_mutex_unlock (&upload->lock);
+}
+
 /* Without the lock. */
 static GError *
 do_job (VodWorker *worker, VodJob *job)
 {
   VodUpload *upload = worker->upload;
+  VodUploadSettings settings = upload->settings;
   GError *error = NULL;
 
   if (job->kind == VOD_JOB_APPLY && upload->step_try.failures == 0)
@@ -294,8 +333,11 @@ do_job (VodWorker *worker, VodJob *job)
     if (job->signature == NULL)
       return error;
   }
-  return vod_job_perform (job, &upload->settings, worker->http,
-      vod_upload_note_sent, upload, worker->cancellable);
+  choose_endpoint (upload, job);
+  if (job->endpoint.uri)
+    settings.endpoint = (gchar *)job->endpoint.uri;
+  return vod_job_perform (job, &settings, worker->http, vod_upload_note_sent,
+      upload, worker->cancellable);
 }
 
 static void

@@ -120,14 +120,15 @@ static const VodUploadEvents events = {
     .failed = on_failed,
 };
 
-/* @uri: NULL for the emulator's. */
 Owner *
-owner_new_at (Emulator *emulator, const gchar *uri, guint timeout)
+owner_new_adjusted (Emulator *emulator,
+    void (*adjust) (VodUploadSettings *settings, gpointer data), gpointer data)
 {
   Owner *owner = g_new0 (Owner, 1);
   g_autofree gchar *signature = emulator_signature (FALSE);
   VodUploadSettings settings = {
-      .endpoint = (gchar *)(uri ? uri : emulator_uri (emulator)),
+      .endpoint = (gchar *)(emulator ? emulator_uri (emulator) : NULL),
+      .first_again = 30000,
       .forward = TRUE,
       .name = (gchar *)"name",
       .type = (gchar *)"mp4",
@@ -135,9 +136,11 @@ owner_new_at (Emulator *emulator, const gchar *uri, guint timeout)
       .max_size_bytes = 4 * MIB,
       .parallel_uploads = 3,
       .user_agent = (gchar *)"test",
-      .timeout = timeout,
+      .timeout = 15,
   };
 
+  if (adjust)
+    adjust (&settings, data);
   owner->emulator = emulator;
   owner->story = g_string_new (NULL);
   g_mutex_init (&owner->lock);
@@ -147,10 +150,33 @@ owner_new_at (Emulator *emulator, const gchar *uri, guint timeout)
   return owner;
 }
 
+typedef struct {
+  const gchar *uri;
+  guint timeout;
+} Place;
+
+static void
+adjust_place (VodUploadSettings *settings, gpointer data)
+{
+  const Place *place = data;
+
+  if (place->uri)
+    settings->endpoint = (gchar *)place->uri;
+  settings->timeout = place->timeout;
+}
+
+Owner *
+owner_new_at (Emulator *emulator, const gchar *uri, guint timeout)
+{
+  Place place = {uri, timeout};
+
+  return owner_new_adjusted (emulator, adjust_place, &place);
+}
+
 Owner *
 owner_new (Emulator *emulator)
 {
-  return owner_new_at (emulator, NULL, 15);
+  return owner_new_adjusted (emulator, NULL, NULL);
 }
 
 void

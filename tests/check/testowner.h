@@ -28,6 +28,9 @@ typedef struct {
   gdouble last_percent;
 } Owner;
 
+/* @adjust changes what owner_new() has. */
+Owner *owner_new_adjusted (Emulator *emulator,
+    void (*adjust) (VodUploadSettings *settings, gpointer data), gpointer data);
 /* @uri: NULL for the emulator's. @timeout in seconds. */
 Owner *owner_new_at (Emulator *emulator, const gchar *uri, guint timeout);
 Owner *owner_new (Emulator *emulator);

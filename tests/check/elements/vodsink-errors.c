@@ -202,6 +202,121 @@ GST_START_TEST (test_unresolvable_host)
 
 GST_END_TEST;
 
+GST_START_TEST (test_backup_endpoint_takes_over)
+{
+  Rig *rig = rig_new (emulator, "endpoint", "http://127.0.0.1:1",
+      "backup-endpoint", emulator_uri (emulator), NULL);
+
+  upload (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  fail_unless_equals_int (rig_count (rig, "vodsink-retry"), 1);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* --- which backup there is ------------------------------------------------*/
+
+/* A proxy that refuses everything, and says what was wanted. */
+typedef struct {
+  GSocketListener *listener;
+  GCancellable *cancellable;
+  GThread *thread;
+  GAsyncQueue *lines; /* first line of each request */
+  gchar *uri;
+} Proxy;
+
+static gpointer
+refuse_all (gpointer data)
+{
+  Proxy *proxy = data;
+  GSocketConnection *connection;
+
+  while ((connection = g_socket_listener_accept (
+              proxy->listener, NULL, proxy->cancellable, NULL))) {
+    g_autoptr (GDataInputStream) input = g_data_input_stream_new (
+        g_io_stream_get_input_stream (G_IO_STREAM (connection)));
+    gchar *line =
+        g_data_input_stream_read_line (input, NULL, proxy->cancellable, NULL);
+
+    if (line)
+      g_async_queue_push (proxy->lines, line);
+    g_object_unref (connection);
+  }
+  return NULL;
+}
+
+static Proxy *
+proxy_new (void)
+{
+  Proxy *proxy = g_new0 (Proxy, 1);
+  guint16 port;
+
+  proxy->listener = g_socket_listener_new ();
+  port = g_socket_listener_add_any_inet_port (proxy->listener, NULL, NULL);
+  fail_unless (port != 0);
+  proxy->uri = g_strdup_printf ("http://127.0.0.1:%u", port);
+  proxy->cancellable = g_cancellable_new ();
+  proxy->lines = g_async_queue_new_full (g_free);
+  proxy->thread = g_thread_new ("proxy", refuse_all, proxy);
+  return proxy;
+}
+
+static void
+proxy_free (Proxy *proxy)
+{
+  g_cancellable_cancel (proxy->cancellable);
+  g_thread_join (proxy->thread);
+  g_object_unref (proxy->listener);
+  g_object_unref (proxy->cancellable);
+  g_async_queue_unref (proxy->lines);
+  g_free (proxy->uri);
+  g_free (proxy);
+}
+
+static const struct {
+  const gchar *endpoint; /* NULL: not set */
+  const gchar *backup;   /* NULL: not set */
+  const gchar *first;    /* asked for … */
+  const gchar *second;   /* … and then */
+} backups[] = {
+    {NULL, NULL, "vod2.qcloud.com:443", "vod2.dnsv1.com:443"},
+    {"https://vod2.qcloud.com/", NULL, "vod2.qcloud.com:443",
+        "vod2.dnsv1.com:443"},
+    {NULL, "https://b.invalid", "vod2.qcloud.com:443", "b.invalid:443"},
+    {"https://a.invalid", "https://b.invalid:1", "a.invalid:443",
+        "b.invalid:1"},
+    {"https://a.invalid", NULL, "a.invalid:443", "a.invalid:443"},
+};
+
+GST_START_TEST (test_which_backup_there_is)
+{
+  Proxy *proxy = proxy_new ();
+  g_autofree gchar *signature = emulator_signature (FALSE);
+  Rig *rig = rig_new (NULL, "signature", signature, "media-type", "mp4",
+      "proxy", proxy->uri, "retry-duration", -1, NULL);
+
+  if (backups[__i__].endpoint)
+    g_object_set (rig->sink, "endpoint", backups[__i__].endpoint, NULL);
+  if (backups[__i__].backup)
+    g_object_set (rig->sink, "backup-endpoint", backups[__i__].backup, NULL);
+  upload (rig);
+  /* In turn. */
+  for (guint i = 0; i < 4; i++) {
+    g_autofree gchar *line =
+        g_async_queue_timeout_pop (proxy->lines, 10 * G_USEC_PER_SEC);
+    g_autofree gchar *wanted = g_strdup_printf ("CONNECT %s HTTP/1.1",
+        i % 2 ? backups[__i__].second : backups[__i__].first);
+
+    fail_unless (line != NULL, "nothing was asked for");
+    fail_unless_equals_string (g_strchomp (line), wanted);
+  }
+  rig_free (rig);
+  proxy_free (proxy);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_ca_file_that_is_none)
 {
   Rig *rig = rig_new (emulator, "tls-ca-file", "/dev/null", NULL);
@@ -433,6 +548,9 @@ vodsink_errors_suite (void)
   tcase_add_test (tc, test_network_failure_ends_with_retry_duration);
   tcase_add_test (tc, test_retry_duration_may_change_while_it_retries);
   tcase_add_test (tc, test_unresolvable_host);
+  tcase_add_test (tc, test_backup_endpoint_takes_over);
+  tcase_add_loop_test (
+      tc, test_which_backup_there_is, 0, G_N_ELEMENTS (backups));
   tcase_add_test (tc, test_ca_file_that_is_none);
   tcase_add_loop_test (
       tc, test_strange_answers_fail, 0, G_N_ELEMENTS (strange));

@@ -51,6 +51,7 @@ static const struct {
     {"content-md5", "gboolean", "false", NULL, NULL, RW | L},
     {"progress-interval", "guint", "1000", "0", "4294967295", RW | P},
     {"endpoint", "gchararray", "https://vod2.qcloud.com", NULL, NULL, RW | L},
+    {"backup-endpoint", "gchararray", NULL, NULL, NULL, RW | L},
     {"forward", "gboolean", "true", NULL, NULL, RW | L},
     {"storage-endpoint", "gchararray", NULL, NULL, NULL, RW | L},
     {"timeout", "guint", "15", "1", NULL, RW | L},
@@ -412,6 +413,9 @@ static const struct {
     {"endpoint", "http://ho st", "endpoint"},
     {"endpoint", "http://host\r\nX: y", "endpoint"},
     {"endpoint", NULL, "endpoint"},
+    {"backup-endpoint", "ftp://host", "backup-endpoint"},
+    {"backup-endpoint", "", "backup-endpoint"},
+    {"backup-endpoint", "http://host/path", "backup-endpoint"},
     {"storage-endpoint", "cos.example.com", "storage-endpoint"},
     {"storage-endpoint", "ftp://cos.example.com", "storage-endpoint"},
     {"signature-url", "ftp://host/", "signature-url"},
@@ -450,8 +454,8 @@ GST_START_TEST (test_start_refuses)
 
   /* And works once it is right. */
   g_object_set (rig->sink, "media-name", NULL, "media-type", NULL, "endpoint",
-      "http://127.0.0.1:1", "storage-endpoint", NULL, "signature-url", NULL,
-      "tls-ca-file", NULL, NULL);
+      "http://127.0.0.1:1", "backup-endpoint", NULL, "storage-endpoint", NULL,
+      "signature-url", NULL, "tls-ca-file", NULL, NULL);
   rig_set_state (rig, GST_STATE_READY);
   rig_free (rig);
 }
