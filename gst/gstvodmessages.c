@@ -34,6 +34,27 @@ gst_vod_post_retry (GstElement *element, VodPhase phase, guint attempt,
           G_TYPE_UINT, delay_ms, "message", G_TYPE_STRING, message, NULL));
 }
 
+/* Strings of structures are UTF-8, file names may be anything. */
+static void
+set_path (GstStructure *structure, const gchar *field, const gchar *path)
+{
+  g_autofree gchar *valid = path ? g_utf8_make_valid (path, -1) : NULL;
+
+  if (valid)
+    gst_structure_set (structure, field, G_TYPE_STRING, valid, NULL);
+}
+
+void
+gst_vod_post_recovered (
+    GstElement *element, const gchar *spool_location, const gchar *resume_key)
+{
+  GstStructure *structure = gst_structure_new_empty ("vodsink-recovered");
+
+  set_path (structure, "spool-location", spool_location);
+  set_path (structure, "resume-key", resume_key);
+  post_element (element, structure);
+}
+
 void
 gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
     const gchar *name, const gchar *location)
@@ -43,11 +64,8 @@ gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
       "video-url", G_TYPE_STRING, result->video_url, "size", G_TYPE_UINT64,
       result->size, "parts", G_TYPE_UINT, result->parts, NULL);
 
-  if (location) {
-    g_autofree gchar *valid = g_utf8_make_valid (location, -1);
-
-    gst_structure_set (structure, "location", G_TYPE_STRING, valid, NULL);
-  }
+  set_path (structure, "location", location);
+  set_path (structure, "spool-location", result->spool_location);
   if (result->verify_content)
     gst_structure_set (structure, "verify-content", G_TYPE_STRING,
         result->verify_content, NULL);
@@ -114,8 +132,9 @@ failure_structure (
   GstStructure *structure = gst_structure_new (name, "phase", G_TYPE_STRING,
       vod_phase_name (details->phase), "code", G_TYPE_INT,
       vod_error_number (error), "message", G_TYPE_STRING, error->message,
-      "resumable", G_TYPE_BOOLEAN, FALSE, NULL);
+      "resumable", G_TYPE_BOOLEAN, details->resumable, NULL);
 
+  set_path (structure, "spool-location", details->spool_location);
   if (details->error_code)
     gst_structure_set (
         structure, "error-code", G_TYPE_STRING, details->error_code, NULL);
@@ -183,12 +202,13 @@ gst_vod_stats_structure (const VodUploadStats *stats, const GstStructure *base)
       G_TYPE_UINT64, stats->bytes_received, "bytes-uploaded", G_TYPE_UINT64,
       stats->bytes_uploaded, "bytes-sent", G_TYPE_UINT64, stats->bytes_sent,
       "bytes-buffered", G_TYPE_UINT64, stats->bytes_buffered, "bytes-spooled",
-      G_TYPE_UINT64, G_GUINT64_CONSTANT (0), "parts-uploaded", G_TYPE_UINT,
-      stats->parts_uploaded, "parts-skipped", G_TYPE_UINT, 0, "parts-rewritten",
-      G_TYPE_UINT, stats->parts_rewritten, "retries", G_TYPE_UINT,
-      stats->retries, "upload-rate", G_TYPE_UINT64, stats->upload_rate,
-      "blocked-time", G_TYPE_UINT64, (guint64)stats->blocked_time * GST_USECOND,
-      "state", G_TYPE_STRING, stats->state ? stats->state : "idle", NULL);
+      G_TYPE_UINT64, stats->bytes_spooled, "parts-uploaded", G_TYPE_UINT,
+      stats->parts_uploaded, "parts-skipped", G_TYPE_UINT, stats->parts_skipped,
+      "parts-rewritten", G_TYPE_UINT, stats->parts_rewritten, "retries",
+      G_TYPE_UINT, stats->retries, "upload-rate", G_TYPE_UINT64,
+      stats->upload_rate, "blocked-time", G_TYPE_UINT64,
+      (guint64)stats->blocked_time * GST_USECOND, "state", G_TYPE_STRING,
+      stats->state ? stats->state : "idle", NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (inherited); i++) {
     const GValue *value = gst_structure_get_value (base, inherited[i]);

@@ -20,6 +20,10 @@ gst_vod_post_progress (GstElement *element, const VodUploadProgress *progress);
 void gst_vod_post_retry (GstElement *element, VodPhase phase, guint attempt,
     guint delay_ms, const gchar *message);
 
+/* Element message vodsink-recovered. @resume_key may be NULL. */
+void gst_vod_post_recovered (
+    GstElement *element, const gchar *spool_location, const gchar *resume_key);
+
 /* Element message vodsink-finish. @location may be NULL. */
 void gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
     const gchar *name, const gchar *location);

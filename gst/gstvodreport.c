@@ -257,14 +257,53 @@ on_milestone (VodUploadMilestone milestone, gpointer data)
   }
 }
 
+static const gchar *
+phase_of_warning (VodUploadWarning warning)
+{
+  switch (warning) {
+    case VOD_UPLOAD_BLOCKED:
+      return "blocked";
+    case VOD_UPLOAD_SPOOL:
+      return "spool";
+    case VOD_UPLOAD_SESSION:
+      return "session";
+    case VOD_UPLOAD_NEAR_LIMIT:
+      break;
+  }
+  return NULL;
+}
+
 static void
 on_warning (VodUploadWarning warning, const gchar *message, gpointer data)
 {
   g_autoptr (GstElement) element = hearing_element (data);
 
   if (element)
-    gst_vod_post_warning (
-        element, warning == VOD_UPLOAD_BLOCKED ? "blocked" : NULL, message);
+    gst_vod_post_warning (element, phase_of_warning (warning), message);
+}
+
+static void
+on_recovered (
+    const gchar *spool_location, const gchar *resume_key, gpointer data)
+{
+  g_autoptr (GstElement) element = hearing_element (data);
+
+  if (element == NULL)
+    return;
+  GST_WARNING_OBJECT (element,
+      "an unfinished recording was found and set aside as %s; vod-resume "
+      "finishes it",
+      spool_location);
+  gst_vod_post_recovered (element, spool_location, resume_key);
+}
+
+static void
+on_notice (const gchar *message, gpointer data)
+{
+  g_autoptr (GstElement) element = hearing_element (data);
+
+  if (element)
+    GST_ELEMENT_INFO (element, RESOURCE, SETTINGS, ("%s", message), (NULL));
 }
 
 static void
@@ -326,6 +365,8 @@ const VodUploadEvents gst_vod_report_events = {
     .retry = on_retry,
     .milestone = on_milestone,
     .warning = on_warning,
+    .recovered = on_recovered,
+    .notice = on_notice,
     .finished = on_finished,
     .failed = on_failed,
 };

@@ -9,6 +9,7 @@
 
 #include "cloud/vodapi.h"
 #include "cloud/vodsignature.h"
+#include "gstvodidentity.h"
 #include "gstvodmedia.h"
 
 #define MIB G_GUINT64_CONSTANT (1048576)
@@ -292,6 +293,79 @@ install_network (GObjectClass *klass)
           TRUE, LIVE));
 }
 
+static void
+install_resume (GObjectClass *klass)
+{
+  /**
+   * GstVodSink:resume:
+   *
+   * Keep a session file, and go on with an unfinished upload of the same media:
+   * parts that are up and unchanged are not sent again.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_RESUME,
+      g_param_spec_boolean ("resume", "Resume",
+          "Keep a session file, and go on with an unfinished upload of the "
+          "same media",
+          TRUE, LATCHED));
+  /**
+   * GstVodSink:state-dir:
+   *
+   * Folder of session files and spools (mode 0700, files 0600); made if it is
+   * missing. %NULL: $XDG_STATE_HOME/vodsink. One that cannot be used is an
+   * error if this, #GstVodSink:spool or #GstVodSink:resume-key is set; else the
+   * upload goes on without a session.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_STATE_DIR,
+      g_param_spec_string ("state-dir", "State directory",
+          "Folder of session files and spools (NULL = $XDG_STATE_HOME/vodsink)",
+          NULL, LATCHED));
+  /**
+   * GstVodSink:resume-key:
+   *
+   * What the media is known by when its upload is resumed: the same key means
+   * the same bytes. %NULL: that of upstream's file, if the bytes are a file's
+   * own; else the media cannot be resumed, unless #GstVodSink:spool is set.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_RESUME_KEY,
+      g_param_spec_string ("resume-key", "Resume key",
+          "What the media is known by when its upload is resumed (NULL = "
+          "upstream's file, if the bytes are its own)",
+          NULL, LATCHED));
+  /**
+   * GstVodSink:spool:
+   *
+   * Keep every byte in a file below #GstVodSink:state-dir until the media is
+   * committed: outlasts any outage, a crash and a loss of power, and lets
+   * muxers rewrite whatever they like. vod-resume finishes what a crash left.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_SPOOL,
+      g_param_spec_boolean ("spool", "Spool",
+          "Keep every byte in a file below state-dir until the media is "
+          "committed",
+          FALSE, LATCHED));
+  /**
+   * GstVodSink:keep-spool:
+   *
+   * Keep that file after success too, as a local copy named
+   * KEY.kept-FILEID.media.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_KEEP_SPOOL,
+      g_param_spec_boolean ("keep-spool", "Keep spool",
+          "Keep the spool after success too, as a local copy", FALSE, LATCHED));
+  /**
+   * GstVodSink:discard-on-stop:
+   *
+   * When the upload is stopped without EOS, or fails: %FALSE keeps what is up
+   * where the media can be resumed, and deletes it at the service where not;
+   * %TRUE always deletes it.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_DISCARD_ON_STOP,
+      g_param_spec_boolean ("discard-on-stop", "Discard on stop",
+          "Stopped without EOS, or failed: delete what is up even if the media "
+          "could be resumed",
+          FALSE, LIVE));
+}
+
 void
 gst_vod_settings_install (GObjectClass *klass)
 {
@@ -299,6 +373,7 @@ gst_vod_settings_install (GObjectClass *klass)
   install_signature (klass);
   install_transfer (klass);
   install_network (klass);
+  install_resume (klass);
 }
 
 gboolean
@@ -310,6 +385,7 @@ gst_vod_settings_is_latched (guint id)
     case GST_VOD_PROP_PROGRESS_INTERVAL:
     case GST_VOD_PROP_RETRY_DURATION:
     case GST_VOD_PROP_FATAL_ERRORS:
+    case GST_VOD_PROP_DISCARD_ON_STOP:
       return FALSE;
     default:
       return TRUE;
@@ -332,6 +408,7 @@ gst_vod_settings_init (GstVodSettings *settings)
       .retry_duration = DEFAULT_RETRY_DURATION,
       .user_agent = g_strdup (DEFAULT_USER_AGENT),
       .fatal_errors = TRUE,
+      .resume = TRUE,
   };
 }
 
@@ -350,6 +427,9 @@ gst_vod_settings_clear (GstVodSettings *settings)
   g_free (settings->proxy);
   g_free (settings->user_agent);
   g_free (settings->tls_ca_file);
+  g_free (settings->state_dir);
+  g_free (settings->resume_key);
+  g_free (settings->recover_key);
   *settings = (GstVodSettings){0};
 }
 
@@ -380,6 +460,10 @@ string_of (GstVodSettings *settings, guint id)
       return &settings->user_agent;
     case GST_VOD_PROP_TLS_CA_FILE:
       return &settings->tls_ca_file;
+    case GST_VOD_PROP_STATE_DIR:
+      return &settings->state_dir;
+    case GST_VOD_PROP_RESUME_KEY:
+      return &settings->resume_key;
     default:
       return NULL;
   }
@@ -432,6 +516,18 @@ gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value)
       break;
     case GST_VOD_PROP_FATAL_ERRORS:
       settings->fatal_errors = g_value_get_boolean (value);
+      break;
+    case GST_VOD_PROP_RESUME:
+      settings->resume = g_value_get_boolean (value);
+      break;
+    case GST_VOD_PROP_SPOOL:
+      settings->spool = g_value_get_boolean (value);
+      break;
+    case GST_VOD_PROP_KEEP_SPOOL:
+      settings->keep_spool = g_value_get_boolean (value);
+      break;
+    case GST_VOD_PROP_DISCARD_ON_STOP:
+      settings->discard_on_stop = g_value_get_boolean (value);
       break;
     default:
       g_return_if_reached ();
@@ -499,6 +595,18 @@ gst_vod_settings_get (const GstVodSettings *settings, guint id, GValue *value)
       break;
     case GST_VOD_PROP_FATAL_ERRORS:
       g_value_set_boolean (value, settings->fatal_errors);
+      break;
+    case GST_VOD_PROP_RESUME:
+      g_value_set_boolean (value, settings->resume);
+      break;
+    case GST_VOD_PROP_SPOOL:
+      g_value_set_boolean (value, settings->spool);
+      break;
+    case GST_VOD_PROP_KEEP_SPOOL:
+      g_value_set_boolean (value, settings->keep_spool);
+      break;
+    case GST_VOD_PROP_DISCARD_ON_STOP:
+      g_value_set_boolean (value, settings->discard_on_stop);
       break;
     default:
       g_return_if_reached ();
@@ -609,12 +717,12 @@ latch_headers (const GstStructure *structure, gchar ***headers, GError **error)
 static gboolean
 check_memory (const GstVodSettings *settings, GError **error)
 {
-  if (settings->max_size_bytes >= 4 * settings->slice_size)
+  if (settings->spool || settings->max_size_bytes >= 4 * settings->slice_size)
     return TRUE;
   vod_error_set (error, VOD_ERROR_PARAMETER,
       "max-size-bytes is %" G_GUINT64_FORMAT
       " but must be at least 4 x slice-size: set it to %" G_GUINT64_FORMAT
-      " or more, or slice-size to %" G_GUINT64_FORMAT " or less",
+      " or more, slice-size to %" G_GUINT64_FORMAT " or less, or spool=true",
       settings->max_size_bytes, 4 * settings->slice_size,
       settings->max_size_bytes / 4);
   return FALSE;
@@ -700,5 +808,10 @@ gst_vod_settings_latch (const GstVodSettings *settings,
   upload->proxy = g_strdup (settings->proxy);
   upload->tls_ca_file = g_strdup (settings->tls_ca_file);
   upload->timeout = settings->timeout;
+  upload->resume = settings->resume;
+  upload->spool = settings->spool;
+  upload->keep_spool = settings->keep_spool;
+  upload->state_dir = g_strdup (settings->state_dir);
+  gst_vod_identity_latch (settings, facts, upload);
   return TRUE;
 }

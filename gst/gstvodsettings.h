@@ -36,6 +36,13 @@ typedef struct {
   gchar *user_agent;
   gchar *tls_ca_file;
   gboolean fatal_errors;
+  gboolean resume;
+  gchar *state_dir;
+  gchar *resume_key;
+  gboolean spool;
+  gboolean keep_spool;
+  gboolean discard_on_stop;
+  gchar *recover_key; /* no property: which session vod-resume goes on with */
 } GstVodSettings;
 
 /* Property ids 1 … GST_VOD_SETTINGS_LAST; the element's own come after. */
@@ -62,7 +69,13 @@ enum {
   GST_VOD_PROP_USER_AGENT,
   GST_VOD_PROP_TLS_CA_FILE,
   GST_VOD_PROP_FATAL_ERRORS,
-  GST_VOD_SETTINGS_LAST = GST_VOD_PROP_FATAL_ERRORS,
+  GST_VOD_PROP_RESUME,
+  GST_VOD_PROP_STATE_DIR,
+  GST_VOD_PROP_RESUME_KEY,
+  GST_VOD_PROP_SPOOL,
+  GST_VOD_PROP_KEEP_SPOOL,
+  GST_VOD_PROP_DISCARD_ON_STOP,
+  GST_VOD_SETTINGS_LAST = GST_VOD_PROP_DISCARD_ON_STOP,
 };
 
 /* What the stream itself says about the media. All may be NULL. */

@@ -117,12 +117,12 @@ begin_upload (GstVodSink *self)
 
 /* What comes belongs to another upload. */
 static void
-retire_upload (GstVodSink *self)
+retire_upload (GstVodSink *self, gboolean discard)
 {
   g_mutex_lock (&self->lock);
   self->seek_pending = FALSE;
   g_mutex_unlock (&self->lock);
-  gst_vod_uploads_retire (&self->uploads);
+  gst_vod_uploads_retire (&self->uploads, discard);
 }
 
 /* After a failure: what to return for media that comes all the same. */
@@ -186,6 +186,9 @@ write_bytes (GstVodSink *self, const guint8 *data, gsize size)
 
     done += taken;
     ret = handle_flow (self, flow);
+    /* The recording goes on without the upload, if there is a spool. */
+    if (flow == VOD_FLOW_FAILED && ret == GST_FLOW_OK)
+      vod_upload_record (upload, data + done, size - done);
   }
   vod_upload_unref (upload);
   return ret;
@@ -261,15 +264,19 @@ drain (GstVodSink *self)
 {
   VodUpload *upload = gst_vod_uploads_ref (&self->uploads);
   GstFlowReturn ret;
+  VodFlow flow;
 
   if (upload == NULL) {
     fail_empty (self);
     return flow_after_failure (self);
   }
   vod_upload_finish (upload);
-  do
-    ret = handle_flow (self, vod_upload_wait (upload));
-  while (ret == GST_FLOW_CUSTOM_SUCCESS);
+  do {
+    flow = vod_upload_wait (upload);
+    ret = handle_flow (self, flow);
+  } while (ret == GST_FLOW_CUSTOM_SUCCESS);
+  if (flow == VOD_FLOW_FAILED && ret == GST_FLOW_OK)
+    vod_upload_finish_record (upload);
   vod_upload_unref (upload);
   return ret;
 }
@@ -365,11 +372,11 @@ gst_vod_sink_event (GstBaseSink *sink, GstEvent *event)
       break;
     case GST_EVENT_FLUSH_STOP:
       /* As filesink: the media begins again at byte 0. */
-      retire_upload (self);
+      retire_upload (self, TRUE);
       break;
     case GST_EVENT_STREAM_START:
       if (gst_vod_uploads_outcome (&self->uploads) != GST_VOD_UNDER_WAY)
-        retire_upload (self);
+        retire_upload (self, FALSE);
       g_mutex_lock (&self->lock);
       g_clear_pointer (&self->title, g_free);
       g_mutex_unlock (&self->lock);
@@ -472,7 +479,7 @@ gst_vod_sink_stop (GstBaseSink *sink)
 {
   GstVodSink *self = GST_VOD_SINK (sink);
 
-  retire_upload (self);
+  retire_upload (self, FALSE);
   gst_vod_uploads_join (&self->uploads);
   return TRUE;
 }
@@ -512,7 +519,7 @@ gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     upload = gst_vod_uploads_ref (&self->uploads);
     if (upload) {
-      vod_upload_stop (upload);
+      vod_upload_stop (upload, FALSE);
       vod_upload_unref (upload);
     }
   }
@@ -523,7 +530,7 @@ gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
     end_pause (self);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     set_paused (self, FALSE);
-    retire_upload (self);
+    retire_upload (self, FALSE);
     g_mutex_lock (&self->lock);
     gst_vod_uploads_expect_rewrites (&self->uploads, FALSE);
     self->caps_type = NULL;
@@ -577,7 +584,7 @@ gst_vod_sink_get_property (
 static void
 gst_vod_sink_dispose (GObject *object)
 {
-  retire_upload (GST_VOD_SINK (object));
+  retire_upload (GST_VOD_SINK (object), FALSE);
   G_OBJECT_CLASS (parent_class)->dispose (object);
 }
 

@@ -108,6 +108,10 @@ forward_setting (GstVodUploads *uploads, guint id)
       vod_upload_set_progress_interval (
           uploads->upload, settings->progress_interval);
       break;
+    case GST_VOD_PROP_DISCARD_ON_STOP:
+      vod_upload_set_discard_on_stop (
+          uploads->upload, settings->discard_on_stop);
+      break;
     default:
       break;
   }
@@ -266,7 +270,7 @@ gst_vod_uploads_cancel (GstVodUploads *uploads)
 }
 
 void
-gst_vod_uploads_retire (GstVodUploads *uploads)
+gst_vod_uploads_retire (GstVodUploads *uploads, gboolean discard)
 {
   VodUpload *upload;
   GstVodReport *report;
@@ -278,7 +282,7 @@ gst_vod_uploads_retire (GstVodUploads *uploads)
   g_mutex_unlock (uploads->lock);
 
   if (upload) {
-    vod_upload_stop (upload);
+    vod_upload_stop (upload, discard);
     g_mutex_lock (uploads->lock);
     vod_upload_get_stats (upload, &uploads->last_stats);
     uploads->last_stats.upload_rate = 0;

@@ -101,8 +101,9 @@ void gst_vod_uploads_fail_to_begin (GstVodUploads *uploads, GError *error);
 /* Ends the current upload with an ERROR, if there is one that has not ended. */
 void gst_vod_uploads_cancel (GstVodUploads *uploads);
 
-/* Stops the current upload, if there is one: what comes is another one. */
-void gst_vod_uploads_retire (GstVodUploads *uploads);
+/* Stops the current upload, if there is one: what comes is another one.
+ * @discard: the media begins again, what is up is of no use. */
+void gst_vod_uploads_retire (GstVodUploads *uploads, gboolean discard);
 
 /* Waits for what retired uploads still have to do. */
 void gst_vod_uploads_join (GstVodUploads *uploads);

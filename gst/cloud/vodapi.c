@@ -33,6 +33,26 @@ applied_clear (gpointer data)
 }
 
 VodApiApplied *
+vod_api_applied_recall (
+    const gchar *session_key, const gchar *bucket_host, const gchar *key)
+{
+  VodApiApplied *applied = g_atomic_rc_box_new0 (VodApiApplied);
+
+  applied->session_key = g_strdup (session_key);
+  applied->bucket_host = g_strdup (bucket_host);
+  applied->key = g_strdup (key);
+  return applied;
+}
+
+gboolean
+vod_api_applied_same_object (
+    const VodApiApplied *one, const VodApiApplied *other)
+{
+  return g_strcmp0 (one->key, other->key) == 0 &&
+      g_strcmp0 (one->bucket_host, other->bucket_host) == 0;
+}
+
+VodApiApplied *
 vod_api_applied_ref (VodApiApplied *applied)
 {
   return g_atomic_rc_box_acquire (applied);

@@ -30,6 +30,14 @@ typedef struct {
   VodCosCredentials credentials;
 } VodApiApplied;
 
+/* What is known of an earlier run's Apply; without credentials. */
+VodApiApplied *vod_api_applied_recall (
+    const gchar *session_key, const gchar *bucket_host, const gchar *key);
+
+/* TRUE if both are for the same object. */
+gboolean vod_api_applied_same_object (
+    const VodApiApplied *one, const VodApiApplied *other);
+
 VodApiApplied *vod_api_applied_ref (VodApiApplied *applied);
 void vod_api_applied_unref (VodApiApplied *applied);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VodApiApplied, vod_api_applied_unref)

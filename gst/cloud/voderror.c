@@ -26,6 +26,7 @@ vod_error_private_copy (const VodErrorPrivate *src, VodErrorPrivate *dest)
   dest->details = src->details;
   dest->details.error_code = g_strdup (src->details.error_code);
   dest->details.request_id = g_strdup (src->details.request_id);
+  dest->details.spool_location = g_strdup (src->details.spool_location);
 }
 
 static void
@@ -33,6 +34,7 @@ vod_error_private_clear (VodErrorPrivate *priv)
 {
   g_clear_pointer (&priv->details.error_code, g_free);
   g_clear_pointer (&priv->details.request_id, g_free);
+  g_clear_pointer (&priv->details.spool_location, g_free);
 }
 
 G_DEFINE_EXTENDED_ERROR (VodError, vod_error)
@@ -91,9 +93,8 @@ vod_error_set_phase (GError *error, VodPhase phase)
 const gchar *
 vod_phase_name (VodPhase phase)
 {
-  static const gchar *const names[] = {
-      "none", "signature", "apply", "initiate", "part", "complete", "commit",
-      "spool", "session"};
+  static const gchar *const names[] = {"none", "signature", "apply", "initiate",
+      "part", "complete", "commit", "spool", "session"};
 
   g_return_val_if_fail ((guint)phase < G_N_ELEMENTS (names), "none");
   return names[phase];

@@ -75,7 +75,9 @@ typedef struct {
   gchar *error_code;  /* VOD_ERROR_STORAGE: <Code>, printable, <= 64 bytes */
   gchar *request_id;  /* x-cos-request-id or <RequestId>, printable, <= 128 */
   gint64 retry_after; /* ms, Retry-After; -1: none */
-  gint64 server_time; /* Unix seconds, Date or <ServerTime>; 0: unknown */
+  gboolean resumable; /* another run can go on where this one ended */
+  gchar *spool_location; /* where the whole media is, as a file */
+  gint64 server_time;    /* Unix seconds, Date or <ServerTime>; 0: unknown */
 } VodErrorDetails;
 
 GQuark vod_error_quark (void);

@@ -95,7 +95,8 @@ wait_for_signature (VodUpload *upload, guint serial)
 }
 
 gchar *
-vod_upload_obtain_signature (VodWorker *worker, GError **error)
+vod_upload_obtain_signature (
+    VodWorker *worker, gboolean patient, GError **error)
 {
   GError *local = NULL;
   gboolean may_come = FALSE, ask = TRUE;
@@ -104,7 +105,8 @@ vod_upload_obtain_signature (VodWorker *worker, GError **error)
 
   for (;;) {
     signature = ask_sources (worker, ask, &serial, &may_come, &local);
-    if (signature || !may_come || local->code != VOD_ERROR_SIGNATURE)
+    if (signature || !may_come || !patient ||
+        local->code != VOD_ERROR_SIGNATURE)
       break;
     if (!wait_for_signature (worker->upload, serial))
       break;

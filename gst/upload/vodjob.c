@@ -5,6 +5,7 @@
 
 #include "../cloud/vodchecksum.h"
 
+#define READ_PIECE (256 * 1024)
 #define ABORT_TIMEOUT 2 /* s: interface.md, "one DELETE, 2 s at most" */
 
 void
@@ -16,6 +17,10 @@ vod_job_clear (VodJob *job)
   g_free (job->new_upload_id);
   g_free (job->signature);
   g_strfreev (job->etags);
+  g_free (job->receipt_before.etag);
+  g_free (job->cuts);
+  g_clear_pointer (&job->listed, g_array_unref);
+  g_clear_pointer (&job->discard, vod_session_close);
   vod_api_committed_clear (&job->committed);
   memset (job, 0, sizeof *job);
 }
@@ -26,9 +31,14 @@ vod_job_phase (VodJobKind kind)
   switch (kind) {
     case VOD_JOB_APPLY:
     case VOD_JOB_RENEW:
+    case VOD_JOB_SWEEP:
       return VOD_PHASE_APPLY;
+    case VOD_JOB_CHECK:
+    case VOD_JOB_LIST:
     case VOD_JOB_INITIATE:
       return VOD_PHASE_INITIATE;
+    case VOD_JOB_SYNC:
+      return VOD_PHASE_SPOOL;
     case VOD_JOB_COMPLETE:
     case VOD_JOB_LOOK:
       return VOD_PHASE_COMPLETE;
@@ -43,45 +53,77 @@ vod_job_phase (VodJobKind kind)
   return VOD_PHASE_PART;
 }
 
+/* The upload id means nothing any more. */
+static GError *
+gone_error (const gchar *message)
+{
+  GError *error = vod_error_new (VOD_ERROR_STORAGE, "%s", message);
+
+  vod_error_details (error)->http_status = 404;
+  vod_error_details (error)->error_code = g_strdup ("NoSuchUpload");
+  return error;
+}
+
 /* --- a part ---------------------------------------------------------------*/
 
 static gsize
 read_slice (gpointer data, guint64 offset, gpointer buffer, gsize len)
 {
-  gsize run;
-  const guint8 *bytes = vod_slice_peek (data, offset, &run);
-
-  len = MIN (len, run);
-  memcpy (buffer, bytes, len);
-  return len;
+  return vod_slice_read (data, offset, buffer, len);
 }
 
-static guint64
-slice_crc64 (VodSlice *slice)
+/* Hands all bytes of @slice to @digest, piece by piece. FALSE: they cannot be
+ * read. */
+static gboolean
+digest_slice (const VodSlice *slice,
+    void (*digest) (gpointer sum, const guint8 *bytes, gsize len), gpointer sum,
+    GError **error)
 {
-  guint64 crc64 = 0;
+  g_autofree guint8 *buffer = NULL;
   gsize len;
 
   for (guint64 offset = 0; offset < slice->size; offset += len) {
     const guint8 *bytes = vod_slice_peek (slice, offset, &len);
 
-    crc64 = vod_crc64 (crc64, bytes, len);
+    if (bytes == NULL) {
+      if (buffer == NULL)
+        buffer = g_malloc (READ_PIECE);
+      bytes = buffer;
+      len = vod_slice_read (slice, offset, buffer, READ_PIECE);
+      if (len == 0) {
+        vod_error_set (error, VOD_ERROR_READ,
+            "Part %u cannot be read from the file that holds it",
+            slice->number);
+        return FALSE;
+      }
+    }
+    digest (sum, bytes, len);
   }
-  return crc64;
+  return TRUE;
 }
 
+static void
+add_crc64 (gpointer sum, const guint8 *bytes, gsize len)
+{
+  guint64 *crc64 = sum;
+
+  *crc64 = vod_crc64 (*crc64, bytes, len);
+}
+
+static void
+add_md5 (gpointer sum, const guint8 *bytes, gsize len)
+{
+  vod_md5_update (sum, bytes, len);
+}
+
+/* FALSE: there is no MD5 to be had, or the bytes cannot be read. */
 static gboolean
-slice_md5 (VodSlice *slice, guint8 digest[VOD_MD5_SIZE])
+slice_md5 (const VodSlice *slice, guint8 digest[VOD_MD5_SIZE])
 {
   VodMd5 *md5 = vod_md5_new ();
-  gsize len;
+  gboolean read = digest_slice (slice, add_md5, md5, NULL);
 
-  for (guint64 offset = 0; offset < slice->size; offset += len) {
-    const guint8 *bytes = vod_slice_peek (slice, offset, &len);
-
-    vod_md5_update (md5, bytes, len);
-  }
-  return vod_md5_finish (md5, digest);
+  return vod_md5_finish (md5, digest) && read;
 }
 
 /* The ETag of a part is its MD5 in hex, in quotes (protocol.md 5.2). */
@@ -124,6 +166,40 @@ check_receipt (VodJob *job, const guint8 *md5, GError **error)
         job->slice->number);
 }
 
+/* Does the service have these very bytes from an earlier run? Without a CRC64
+ * of theirs the ETag must be their MD5. */
+static gboolean
+is_there (VodJob *job)
+{
+  const VodSliceReceipt *before = &job->receipt_before;
+  guint8 digest[VOD_MD5_SIZE];
+
+  if (before->etag == NULL)
+    return FALSE;
+  if (before->has_crc64 ? before->crc64 != job->crc64
+                        : !slice_md5 (job->slice, digest) ||
+              !etag_is_md5 (before->etag, digest))
+    return FALSE;
+  g_strlcpy (job->receipt.etag, before->etag, sizeof job->receipt.etag);
+  job->skipped = TRUE;
+  return TRUE;
+}
+
+/* The CRC64 of what is to be sent. */
+static gboolean
+digest_part (VodJob *job, GError **error)
+{
+  job->crc64 = 0;
+  if (!digest_slice (job->slice, add_crc64, &job->crc64, error))
+    return FALSE;
+  if (!job->slice->proven || job->crc64 == job->slice->crc64)
+    return TRUE;
+  vod_error_set (error, VOD_ERROR_READ,
+      "Part %u has to be sent again, but upstream's file has changed",
+      job->slice->number);
+  return FALSE;
+}
+
 static void
 perform_part (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
     const VodCosTarget *target, void (*sent) (gsize bytes, gpointer data),
@@ -137,7 +213,14 @@ perform_part (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
   guint8 digest[VOD_MD5_SIZE];
   const guint8 *md5 = NULL;
 
-  job->crc64 = slice_crc64 (job->slice);
+  if (!digest_part (job, error) || is_there (job))
+    return;
+  if (job->completed_there) {
+    g_propagate_error (error,
+        gone_error ("The interrupted upload was of "
+                    "another media"));
+    return;
+  }
   if (settings->content_md5 && slice_md5 (job->slice, digest))
     md5 = digest;
   if (vod_cos_put_part (http, target, job->upload_id, job->slice->number, &body,
@@ -173,6 +256,7 @@ perform_look (VodJob *job, VodHttp *http, const VodCosTarget *target,
   guint status;
 
   if (vod_cos_head (http, target, cancellable, &size, &job->receipt, &local)) {
+    job->seen = TRUE;
     check_object (job, size, error);
     return;
   }
@@ -184,12 +268,100 @@ perform_look (VodJob *job, VodHttp *http, const VodCosTarget *target,
   }
   if (status == 404) {
     g_clear_error (&local);
-    local = vod_error_new (VOD_ERROR_STORAGE,
+    local = gone_error (
         "The service no longer knows the upload, and the object is not there");
-    vod_error_details (local)->http_status = 404;
-    vod_error_details (local)->error_code = g_strdup ("NoSuchUpload");
   }
   g_propagate_error (error, local);
+}
+
+/* --- beginning and deleting ------------------------------------------------*/
+
+/* An Initiate whose answer was lost has left an upload, which is as good as a
+ * new one. If the service does not let us look, there will be a new one. */
+static void
+perform_initiate (VodJob *job, VodHttp *http, const VodCosTarget *target,
+    GCancellable *cancellable, GError **error)
+{
+  g_auto (GStrv) ids = NULL;
+
+  if (job->look_first) {
+    GError *local = NULL;
+
+    ids = vod_cos_list_uploads (http, target, cancellable, &local);
+    if (local && vod_error_details (local)->http_status == 0) {
+      g_propagate_error (error, local);
+      return;
+    }
+    g_clear_error (&local);
+  }
+  if (ids && ids[0]) {
+    for (guint i = 1; ids[i]; i++)
+      vod_cos_abort (http, target, ids[i], 0, cancellable, NULL);
+    job->new_upload_id = g_strdup (ids[0]);
+    return;
+  }
+  job->new_upload_id = vod_cos_initiate (http, target, cancellable, error);
+}
+
+/* Without an id, whatever there is of the object. */
+static void
+perform_abort (VodHttp *http, const VodCosTarget *target,
+    const gchar *upload_id, GCancellable *cancellable, GError **error)
+{
+  g_auto (GStrv) ids = NULL;
+
+  if (upload_id) {
+    vod_cos_abort (http, target, upload_id, ABORT_TIMEOUT, cancellable, error);
+    return;
+  }
+  ids = vod_cos_list_uploads (http, target, cancellable, error);
+  for (guint i = 0; ids && ids[i]; i++)
+    if (!vod_cos_abort (
+            http, target, ids[i], ABORT_TIMEOUT, cancellable, error))
+      return;
+}
+
+static VodCosTarget
+target_of (const VodApiApplied *applied, const VodUploadSettings *settings,
+    const gchar *bucket_uri)
+{
+  return (VodCosTarget){
+      .connect_to = settings->forward  ? settings->endpoint
+          : settings->storage_endpoint ? settings->storage_endpoint
+                                       : bucket_uri,
+      .bucket_host = applied->bucket_host,
+      .forward = settings->forward,
+      .key = applied->key,
+      .credentials = &applied->credentials,
+  };
+}
+
+/* A session that the service has forgotten has no parts that could be deleted.
+ */
+static void
+perform_sweep (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
+    GCancellable *cancellable, GError **error)
+{
+  const VodSessionState *state = vod_session_found (job->discard);
+  VodApiApply apply = {
+      .signature = job->signature,
+      .session_key = state->session_key,
+  };
+  g_autoptr (VodApiApplied) applied = NULL;
+  g_autofree gchar *bucket_uri = NULL;
+  GError *local = NULL;
+  VodCosTarget target;
+
+  applied =
+      vod_api_apply (http, settings->endpoint, &apply, cancellable, &local);
+  if (applied && g_strcmp0 (applied->key, state->object_key) == 0) {
+    bucket_uri = g_strconcat ("https://", applied->bucket_host, NULL);
+    target = target_of (applied, settings, bucket_uri);
+    perform_abort (http, &target, state->upload_id, cancellable, error);
+  } else if (local && local->code != VOD_ERROR_SERVICE) {
+    g_propagate_error (error, g_steal_pointer (&local));
+  }
+  g_clear_error (&local);
 }
 
 GError *
@@ -203,15 +375,7 @@ vod_job_perform (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
 
   if (job->applied) {
     bucket_uri = g_strconcat ("https://", job->applied->bucket_host, NULL);
-    target = (VodCosTarget){
-        .connect_to = settings->forward  ? settings->endpoint
-            : settings->storage_endpoint ? settings->storage_endpoint
-                                         : bucket_uri,
-        .bucket_host = job->applied->bucket_host,
-        .forward = settings->forward,
-        .key = job->applied->key,
-        .credentials = &job->applied->credentials,
-    };
+    target = target_of (job->applied, settings, bucket_uri);
   }
 
   switch (job->kind) {
@@ -230,8 +394,11 @@ vod_job_perform (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
       break;
     }
     case VOD_JOB_INITIATE:
-      job->new_upload_id =
-          vod_cos_initiate (http, &target, cancellable, &error);
+      perform_initiate (job, http, &target, cancellable, &error);
+      break;
+    case VOD_JOB_LIST:
+      job->listed = vod_cos_list_parts (
+          http, &target, job->upload_id, cancellable, &error);
       break;
     case VOD_JOB_PART:
       perform_part (
@@ -244,6 +411,7 @@ vod_job_perform (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
         check_object (job, job->size, &error);
       break;
     case VOD_JOB_LOOK:
+    case VOD_JOB_CHECK:
       perform_look (job, http, &target, cancellable, &error);
       break;
     case VOD_JOB_COMMIT:
@@ -251,9 +419,12 @@ vod_job_perform (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
           job->applied->session_key, cancellable, &job->committed, &error);
       break;
     case VOD_JOB_ABORT:
-      vod_cos_abort (
-          http, &target, job->upload_id, ABORT_TIMEOUT, cancellable, &error);
+      perform_abort (http, &target, job->upload_id, cancellable, &error);
       break;
+    case VOD_JOB_SWEEP:
+      perform_sweep (job, settings, http, cancellable, &error);
+      break;
+    case VOD_JOB_SYNC:
     case VOD_JOB_NONE:
     case VOD_JOB_EXIT:
       break;

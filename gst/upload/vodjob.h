@@ -6,7 +6,9 @@
  */
 #pragma once
 
+#include "../cloud/vodcos.h"
 #include "vodendpoints.h"
+#include "vodsession.h"
 #include "vodslices.h"
 #include "vodupload.h"
 
@@ -17,32 +19,54 @@ typedef enum {
   VOD_JOB_EXIT, /* nothing any more: the worker ends */
   VOD_JOB_APPLY,
   VOD_JOB_RENEW,
+  VOD_JOB_CHECK, /* was the interrupted upload completed? */
+  VOD_JOB_LIST,  /* which of its parts does the service have? */
   VOD_JOB_INITIATE,
   VOD_JOB_PART,
   VOD_JOB_COMPLETE,
   VOD_JOB_LOOK,
   VOD_JOB_COMMIT,
   VOD_JOB_ABORT,
+  VOD_JOB_SYNC,  /* the spool to the disk */
+  VOD_JOB_SWEEP, /* deletes what an earlier upload could not */
 } VodJobKind;
 
 typedef struct {
+  guint number;
+  guint64 offset;
+  guint64 size;
+} VodJobCut;
+
+typedef struct {
   VodJobKind kind;
-  gint64 begun;            /* monotonic µs */
+  gint64 begun;  /* monotonic µs */
+  guint attempt; /* of the upload; what it brings is void in a later one */
   VodEndpointUse endpoint; /* where it goes; once it is known */
 
   /* What it works on. */
   VodApiApplied *applied; /* reference; NULL before Apply */
   gchar *upload_id;
-  gchar *signature; /* APPLY, RENEW, COMMIT */
+  gchar *signature; /* APPLY, RENEW, COMMIT, SWEEP */
   VodSlice *slice;  /* PART: in flight, with this worker */
-  gchar **etags;    /* COMPLETE: one a part */
+  VodJobCut *cuts;  /* PART: to be noted before it is sent */
+  guint n_cuts;
+  VodSliceReceipt receipt_before; /* PART: of an earlier run; etag NULL: none */
+  gboolean completed_there;       /* PART: nothing can be sent any more */
+  gboolean look_first; /* INITIATE: an earlier one may have got through */
+  VodSession *discard; /* SWEEP: open */
+  gboolean eos;        /* SYNC: of all, up to `size` */
+  gchar **etags;       /* COMPLETE: one a part */
   guint n_etags;
-  guint64 size;  /* COMPLETE, LOOK: the object's … */
+  guint64 size;  /* COMPLETE, LOOK, CHECK: the object's … */
   guint64 crc64; /* … and PART: the slice's, once computed */
 
   /* What came of it. */
   VodApiApplied *new_applied;
   gchar *new_upload_id;
+  GArray *listed;   /* LIST: of VodCosPart */
+  gboolean skipped; /* PART: it was there */
+  gboolean seen;    /* LOOK, CHECK: the object is there as it should be; else
+                     * without an error: we may not look */
   VodCosReceipt receipt;
   VodApiCommitted committed;
 } VodJob;

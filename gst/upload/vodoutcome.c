@@ -20,24 +20,66 @@ claim_end (VodUpload *upload)
   return TRUE;
 }
 
+/* Would another run with the same media come any further? */
+static gboolean
+is_worth_resuming (const GError *error)
+{
+  switch (error->code) {
+    case VOD_ERROR_CANCELLED:
+    case VOD_ERROR_LIMIT:
+    case VOD_ERROR_PARAMETER:
+    case VOD_ERROR_READ:
+    case VOD_ERROR_SEEK:
+      return FALSE;
+    default:
+      return TRUE;
+  }
+}
+
+/* Notes in @error what of the upload is left. Without the lock. */
+static gboolean
+describe_rest (VodUpload *upload, GError *error)
+{
+  VodErrorDetails *details = vod_error_details (error);
+  gboolean keep = vod_upload_is_kept (upload) && is_worth_resuming (error);
+
+  g_mutex_lock (&upload->lock);
+  keep = keep && !upload->discard_on_stop;
+  g_mutex_unlock (&upload->lock);
+  details->resumable = keep;
+  if (upload->local)
+    details->spool_location = vod_local_spool_path (upload->local);
+  return keep;
+}
+
 /* For who has claimed the end. Takes @error. Without the lock. */
 static void
 tell_failure (VodUpload *upload, GError *error)
 {
+  gboolean cancelled = error->code == VOD_ERROR_CANCELLED;
+  gboolean keep = describe_rest (upload, error), recording, first;
   GPtrArray *requests = NULL;
 
   upload->events.failed (error, upload->data);
   g_error_free (error);
 
   g_mutex_lock (&upload->lock);
-  if (upload->end == VOD_END_NONE) {
+  recording = upload->spooling && !cancelled;
+  first = upload->end == VOD_END_NONE;
+  if (first) {
     upload->end = VOD_END_FAILED;
+    upload->holding = !keep && upload->local;
+    upload->keep_at_stop = keep;
+    upload->parts_to_delete = upload->parts_to_delete && !keep;
     requests = vod_upload_take_requests (upload);
     vod_slices_release (upload->slices);
   }
   g_cond_broadcast (&upload->work);
   g_cond_broadcast (&upload->room);
   g_mutex_unlock (&upload->lock);
+  /* With a spool, recording may go on (vod_upload_record()), until the stop. */
+  if (first && !recording)
+    vod_upload_let_go (upload, keep, cancelled);
   if (requests)
     vod_upload_cancel_all (requests);
 }
@@ -143,9 +185,7 @@ settle_renewal (VodWorker *worker, VodJob *job)
 {
   VodUpload *upload = worker->upload;
 
-  if (g_strcmp0 (job->new_applied->key, upload->applied->key) != 0 ||
-      g_strcmp0 (job->new_applied->bucket_host, upload->applied->bucket_host) !=
-          0) {
+  if (!vod_api_applied_same_object (job->new_applied, upload->applied)) {
     GError *error = vod_error_new (VOD_ERROR_PROTOCOL,
         "Fresh credentials are for another object than the one begun");
 
@@ -178,6 +218,7 @@ static void
 settle_commit (VodWorker *worker, VodJob *job)
 {
   VodUpload *upload = worker->upload;
+  g_autofree gchar *kept = NULL;
   VodSlicesStats stats;
   VodUploadResult result = {
       .file_id = job->committed.file_id,
@@ -193,6 +234,9 @@ settle_commit (VodWorker *worker, VodJob *job)
   result.parts = vod_slices_count (upload->slices);
   leave_lock (worker);
 
+  if (upload->local)
+    kept = vod_local_committed (upload->local, job->committed.file_id);
+  result.spool_location = kept;
   vod_upload_tell_progress (upload, TRUE);
   upload->events.milestone (VOD_UPLOAD_CLOSED, upload->data);
   upload->events.finished (&result, upload->data);
@@ -205,13 +249,12 @@ settle_commit (VodWorker *worker, VodJob *job)
   g_cond_broadcast (&upload->room);
 }
 
+/* The upload is open: parts may be sent. */
 static void
-settle_initiate (VodWorker *worker, VodJob *job)
+begin_parts (VodWorker *worker)
 {
   VodUpload *upload = worker->upload;
 
-  upload->upload_id = g_steal_pointer (&job->new_upload_id);
-  upload->parts_to_delete = TRUE;
   next_step (upload, VOD_STEP_PARTS);
   if (upload->end != VOD_END_NONE || upload->ending)
     return;
@@ -221,38 +264,159 @@ settle_initiate (VodWorker *worker, VodJob *job)
   return_to_lock (worker);
 }
 
+static void
+settle_initiate (VodWorker *worker, VodJob *job)
+{
+  VodUpload *upload = worker->upload;
+
+  upload->upload_id = g_steal_pointer (&job->new_upload_id);
+  vod_slices_forget_receipts (upload->slices);
+  begin_parts (worker);
+}
+
+/* What the service has counts, as far as the journal knew of such a part. */
+static void
+settle_list (VodWorker *worker, const VodJob *job)
+{
+  VodUpload *upload = worker->upload;
+  const VodCosPart *parts = (const VodCosPart *)job->listed->data;
+  guint at = 0;
+
+  for (guint number = 1; number <= VOD_SESSION_MAX_PARTS; number++) {
+    while (at < job->listed->len && parts[at].number < number)
+      at++;
+    if (at < job->listed->len && parts[at].number == number)
+      vod_slices_agree (upload->slices, number, parts[at].size, parts[at].etag);
+    else
+      vod_slices_agree (upload->slices, number, 0, NULL);
+  }
+  begin_parts (worker);
+}
+
+/* An upload that goes on, or a new one, as the service sees it. */
+static void
+settle_apply (VodWorker *worker, VodJob *job)
+{
+  VodUpload *upload = worker->upload;
+  gboolean same = upload->applied &&
+      vod_api_applied_same_object (job->new_applied, upload->applied);
+
+  adopt_applied (upload, job->new_applied);
+  if (!same) {
+    g_clear_pointer (&upload->upload_id, g_free);
+    upload->look_first = FALSE;
+  }
+  if (upload->upload_id == NULL)
+    next_step (upload, VOD_STEP_INITIATE);
+  else if (upload->may_be_completed)
+    next_step (upload, VOD_STEP_CHECK);
+  else
+    next_step (upload, VOD_STEP_LIST);
+}
+
+/* Complete got through: everything is there, and is compared with what comes
+ * now. */
+static void
+note_completed (VodWorker *worker)
+{
+  VodUpload *upload = worker->upload;
+
+  upload->completed_there = TRUE;
+  begin_parts (worker);
+}
+
+static void
+settle_part (VodWorker *worker, VodJob *job)
+{
+  VodUpload *upload = worker->upload;
+
+  upload->parts_in_flight--;
+  wait_unpinned (upload, job->slice);
+  if (job->attempt != upload->attempt) {
+    vod_slices_fail (upload->slices, job->slice, 0, FALSE);
+  } else {
+    vod_slices_confirm (
+        upload->slices, job->slice, job->crc64, job->receipt.etag);
+    if (job->skipped)
+      upload->parts_skipped++;
+  }
+  g_cond_broadcast (&upload->room);
+  g_cond_broadcast (&upload->work);
+}
+
+/* Jobs that are no requests of the upload itself. FALSE: @job is one. */
+static gboolean
+settle_aside (VodWorker *worker, VodJob *job, const GError *error)
+{
+  VodUpload *upload = worker->upload;
+
+  switch (job->kind) {
+    case VOD_JOB_SWEEP:
+      /* If it went well, there may be more. */
+      upload->swept = error || job->signature == NULL;
+      break;
+    case VOD_JOB_SYNC:
+      upload->syncing = FALSE;
+      upload->last_sync = g_get_monotonic_time ();
+      if (error) {
+        upload->spooling = FALSE;
+        upload->spool_trouble = g_error_copy (error);
+      } else {
+        upload->synced = job->size;
+        upload->eos_synced = job->eos;
+      }
+      break;
+    case VOD_JOB_ABORT:
+      break;
+    default:
+      return FALSE;
+  }
+  g_cond_broadcast (&upload->work);
+  return TRUE;
+}
+
 void
 vod_upload_settle_success (VodWorker *worker, VodJob *job)
 {
   VodUpload *upload = worker->upload;
   VodTry *try = vod_upload_try_of (upload, job->kind);
 
-  vod_endpoints_succeeded (
-      &upload->endpoints, &job->endpoint, g_get_monotonic_time ());
+  if (!job->skipped)
+    vod_endpoints_succeeded (
+        &upload->endpoints, &job->endpoint, g_get_monotonic_time ());
   if (try)
     try->busy = FALSE;
-  if (job->kind == VOD_JOB_ABORT)
+  if (settle_aside (worker, job, NULL))
     return;
-  if (job->kind == VOD_JOB_RENEW) {
+  if (job->kind == VOD_JOB_PART) {
+    settle_part (worker, job);
+  } else if (job->attempt != upload->attempt) {
+    return;
+  } else if (job->kind == VOD_JOB_RENEW) {
     settle_renewal (worker, job);
     return;
   }
-  note_success (upload);
+  /* What was there already says nothing about the network. */
+  if (!job->skipped)
+    note_success (upload);
 
   switch (job->kind) {
     case VOD_JOB_APPLY:
-      adopt_applied (upload, job->new_applied);
-      next_step (upload, VOD_STEP_INITIATE);
+      settle_apply (worker, job);
+      break;
+    case VOD_JOB_CHECK:
+      if (job->seen) {
+        note_completed (worker);
+      } else {
+        upload->blind = TRUE;
+        next_step (upload, VOD_STEP_LIST);
+      }
+      break;
+    case VOD_JOB_LIST:
+      settle_list (worker, job);
       break;
     case VOD_JOB_INITIATE:
       settle_initiate (worker, job);
-      break;
-    case VOD_JOB_PART:
-      wait_unpinned (upload, job->slice);
-      vod_slices_confirm (
-          upload->slices, job->slice, job->crc64, job->receipt.etag);
-      g_cond_broadcast (&upload->room);
-      g_cond_broadcast (&upload->work);
       break;
     case VOD_JOB_COMPLETE:
     case VOD_JOB_LOOK:
@@ -333,10 +497,11 @@ judge_endpoint (VodUpload *upload, const VodJob *job, const GError *error)
   return VOD_WAY_SAME;
 }
 
-/* Books a failure and says when to try again: ms, or -1 for not any more. */
+/* Books a failure and says when to try again: ms, or -1 for not any more.
+ * *@final: because trying again is of no use. */
 static gint
-book_failure (
-    VodUpload *upload, VodJob *job, GError *error, VodWay way, guint *failures)
+book_failure (VodUpload *upload, VodJob *job, GError *error, VodWay way,
+    guint *failures, gboolean *final)
 {
   VodTry *try = vod_upload_try_of (upload, job->kind);
   const VodErrorDetails *details = vod_error_details (error);
@@ -351,6 +516,7 @@ book_failure (
   delay = vod_retry_delay (*failures, details->retry_after, g_random_int ());
   go_on = follow_verdict (upload, job, error, verdict, *failures) ||
       way == VOD_WAY_OTHER;
+  *final = !go_on && !spare;
   /* There is another way: go there at once, unless that failed too. */
   if (way == VOD_WAY_PROBE || (way == VOD_WAY_OTHER && *failures == 1))
     delay = 0;
@@ -422,9 +588,103 @@ give_slice_back (VodUpload *upload, VodJob *job, gint delay, gboolean firm)
 {
   if (job->kind != VOD_JOB_PART)
     return;
+  upload->parts_in_flight--;
   wait_unpinned (upload, job->slice);
   vod_slices_fail (upload->slices, job->slice,
       g_get_monotonic_time () + MAX (delay, 0) * (gint64)1000, firm);
+}
+
+/* --- what has to begin from the start --------------------------------------*/
+
+/* Where an upload that cannot go on as it is may begin anew; END: nowhere. */
+static VodStep
+where_to_begin (VodUpload *upload, const VodJob *job, GError *error)
+{
+  const VodErrorDetails *details = vod_error_details (error);
+  gboolean gone = g_strcmp0 (details->error_code, "NoSuchUpload") == 0;
+  gboolean refused = error->code == VOD_ERROR_SERVICE &&
+      vod_retry_classify (error, 1) != VOD_RETRY_SIGNATURE &&
+      details->number != 10004;
+
+  switch (job->kind) {
+    case VOD_JOB_APPLY:
+      return upload->resuming && refused ? VOD_STEP_APPLY : VOD_STEP_END;
+    case VOD_JOB_RENEW:
+      return refused ? VOD_STEP_APPLY : VOD_STEP_END;
+    case VOD_JOB_CHECK:
+      return VOD_STEP_APPLY;
+    case VOD_JOB_LIST:
+      return gone ? VOD_STEP_INITIATE : VOD_STEP_APPLY;
+    case VOD_JOB_PART:
+      return !gone                  ? VOD_STEP_END
+          : upload->completed_there ? VOD_STEP_APPLY
+                                    : VOD_STEP_INITIATE;
+    case VOD_JOB_COMPLETE:
+    case VOD_JOB_LOOK:
+      return gone || error->code == VOD_ERROR_INTEGRITY ||
+              g_strcmp0 (details->error_code, "InvalidPart") == 0
+          ? VOD_STEP_APPLY
+          : VOD_STEP_END;
+    case VOD_JOB_COMMIT:
+      return refused && upload->resuming ? VOD_STEP_APPLY : VOD_STEP_END;
+    default:
+      return VOD_STEP_END;
+  }
+}
+
+/* @job failed for good, but another beginning may help. */
+static gboolean
+begin_anew (VodUpload *upload, const VodJob *job, GError *error)
+{
+  VodStep from = where_to_begin (upload, job, error);
+
+  return from != VOD_STEP_END && vod_upload_begin_anew (upload, from);
+}
+
+/* What was known of the interrupted upload is not so: no failure of this one.
+ * TRUE: @job is dealt with. */
+static gboolean
+learn_from_refusal (VodWorker *worker, const VodJob *job, GError *error)
+{
+  VodUpload *upload = worker->upload;
+  gboolean gone = vod_retry_classify (error, 1) == VOD_RETRY_LOOK;
+
+  switch (job->kind) {
+    case VOD_JOB_APPLY:
+      return upload->resuming && begin_anew (upload, job, error);
+    case VOD_JOB_CHECK:
+      if (!gone && error->code != VOD_ERROR_INTEGRITY)
+        return FALSE;
+      next_step (upload, VOD_STEP_LIST);
+      return TRUE;
+    case VOD_JOB_LIST:
+      if (!gone)
+        return FALSE;
+      if (upload->blind)
+        note_completed (worker);
+      else
+        return begin_anew (upload, job, error);
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
+/* A request that is not the upload's any more, or one beside it. */
+static gboolean
+is_void (VodUpload *upload, const VodJob *job)
+{
+  return upload->end != VOD_END_NONE || upload->ending ||
+      job->attempt != upload->attempt;
+}
+
+/* The spool was rewritten while a worker read from it: the service has neither
+ * the old nor the new bytes, as was to be expected. */
+static gboolean
+is_torn (const VodJob *job, const GError *error)
+{
+  return job->kind == VOD_JOB_PART && job->slice->torn &&
+      error->code == VOD_ERROR_INTEGRITY;
 }
 
 void
@@ -432,30 +692,43 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
 {
   VodUpload *upload = worker->upload;
   VodTry *try = vod_upload_try_of (upload, job->kind);
+  gboolean final, anew = FALSE;
   guint failures;
   VodWay way;
   gint delay;
 
   error = name_failure (worker, job, error);
   way = judge_endpoint (upload, job, error);
-  if (try)
+  if (try && job->attempt == upload->attempt)
     try->busy = FALSE;
-  if (upload->end != VOD_END_NONE || upload->ending ||
-      job->kind == VOD_JOB_ABORT) {
+  if (settle_aside (worker, job, error)) {
+    g_error_free (error);
+    return;
+  }
+  if (job->kind == VOD_JOB_PART)
+    wait_unpinned (upload, job->slice);
+  if (is_void (upload, job) || is_torn (job, error) ||
+      learn_from_refusal (worker, job, error)) {
     give_slice_back (upload, job, 0, FALSE);
+    g_cond_broadcast (&upload->work);
     g_error_free (error);
     return;
   }
 
-  delay = book_failure (upload, job, error, way, &failures);
-  if (delay < 0) {
-    /* At once, so that nobody takes the request up again meanwhile. */
-    claim_end (upload);
+  delay = book_failure (upload, job, error, way, &failures, &final);
+  give_slice_back (upload, job, delay, error->code != VOD_ERROR_NETWORK);
+  if (final)
+    anew = begin_anew (upload, job, error);
+  if (anew)
+    delay = 0;
+  if (delay >= 0) {
+    upload->retries++;
+  } else if (claim_end (upload)) {
     error = name_refusal (upload, error);
   } else {
-    upload->retries++;
+    g_error_free (error);
+    return;
   }
-  give_slice_back (upload, job, delay, error->code != VOD_ERROR_NETWORK);
   g_cond_broadcast (&upload->work);
 
   leave_lock (worker);

@@ -428,7 +428,7 @@ describe_discard (
   return g_steal_pointer (&text);
 }
 
-gboolean
+VodSession *
 vod_session_remember_discard (
     const gchar *dir, const VodSessionState *state, GError **error)
 {
@@ -444,13 +444,15 @@ vod_session_remember_discard (
   text = describe_discard (&journal, state, error);
   if (!text ||
       !vod_session_file_open (&file, dir, name, VOD_SESSION_FILE_CREATE, error))
-    return FALSE;
+    return NULL;
   /* Whoever finds it half written leaves it alone, see is_over(). */
   result = vod_session_file_append (&file, text->str, text->len, error);
   if (!result)
     vod_session_file_unlink (&file);
   vod_session_file_close (&file);
-  return result;
+  return result
+      ? open_session (dir, key, ".discard", VOD_SESSION_FILE_EXISTING, error)
+      : NULL;
 }
 
 /* Is nothing left to be deleted? A file that says nothing may yet be written,

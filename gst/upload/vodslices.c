@@ -22,6 +22,9 @@ struct _VodSlices {
   guint64 run; /* payload appended since the last gap */
   guint64 distance;
 
+  VodSpool *file; /* where bytes go; NULL: to memory */
+  GArray *preset; /* of VodSliceReceipt, by number */
+
   guint64 confirmed;
   guint parts_confirmed;
   guint parts_rewritten;
@@ -30,12 +33,15 @@ struct _VodSlices {
 
 /* --- cutting --------------------------------------------------------------*/
 
+#define LARGEST_IN_FILE (1024 * VOD_MIB)
 #define FLOOR_STEPS 10    /* the numbers are divided into tenths … */
 #define FLOOR_DOUBLINGS 4 /* … and the floor doubles at the first four */
 
 static guint64
 largest_part (const VodSlicesConfig *config)
 {
+  if (config->file && !vod_spool_is_source (config->file))
+    return LARGEST_IN_FILE;
   return config->max_bytes / 4;
 }
 
@@ -74,6 +80,21 @@ slice_end (const VodSlice *slice)
   return slice->offset + slice->size;
 }
 
+static VodSliceReceipt *
+preset_of (const VodSlices *self, guint number)
+{
+  return &g_array_index (self->preset, VodSliceReceipt, number - 1);
+}
+
+/* Is it known where @slice ends? The end of the interrupted upload may have
+ * been any size, and is none here. */
+static gboolean
+is_preset (const VodSlices *self, const VodSlice *slice)
+{
+  return slice->number <= self->preset->len &&
+      preset_of (self, slice->number)->size >= self->config.min_part;
+}
+
 /* How large @slice may become. The first is the smallest part exactly, and the
  * head's last one ends with the head, so that what is kept and sent twice is
  * small. */
@@ -83,7 +104,9 @@ slice_limit (const VodSlices *self, const VodSlice *slice)
   guint64 full = vod_slices_full (&self->config, slice->number);
   guint64 limit = full;
 
-  if (slice->number == 1)
+  if (is_preset (self, slice))
+    limit = preset_of (self, slice->number)->size;
+  else if (slice->number == 1)
     limit = self->config.min_part;
   else if (is_head (self, slice))
     limit = CLAMP (self->head_cut - slice->offset, self->config.min_part, full);
@@ -100,6 +123,12 @@ slice_free (VodSlice *slice)
   g_free (slice);
 }
 
+static void
+receipt_clear (VodSliceReceipt *receipt)
+{
+  g_free (receipt->etag);
+}
+
 VodSlices *
 vod_slices_new (const VodSlicesConfig *config)
 {
@@ -112,6 +141,9 @@ vod_slices_new (const VodSlicesConfig *config)
   self->config = *config;
   self->store = vod_store_new (block_size (config), config->max_bytes);
   self->all = g_ptr_array_new_with_free_func ((GDestroyNotify)slice_free);
+  self->preset = g_array_new (FALSE, FALSE, sizeof (VodSliceReceipt));
+  g_array_set_clear_func (self->preset, (GDestroyNotify)receipt_clear);
+  vod_slices_set_file (self, config->file);
   self->head = config->min_part;
   self->head_cut = config->min_part;
   return self;
@@ -121,6 +153,7 @@ void
 vod_slices_free (VodSlices *self)
 {
   g_ptr_array_unref (self->all);
+  g_array_unref (self->preset);
   vod_store_free (self->store);
   g_free (self);
 }
@@ -129,6 +162,15 @@ void
 vod_slices_set_keep (VodSlices *self, gboolean keep)
 {
   self->config.keep = keep;
+}
+
+void
+vod_slices_set_file (VodSlices *self, VodSpool *file)
+{
+  g_return_if_fail (self->all->len == 0);
+
+  self->config.file = file;
+  self->file = file && !vod_spool_is_source (file) ? file : NULL;
 }
 
 void
@@ -168,16 +210,23 @@ slice_at (const VodSlices *self, guint64 position)
   return slice_at_index (self, low);
 }
 
-/* Steps through the slices that still have bytes: the head's and, from
- * first_open on, the others. Dropped slices stay dropped, and there may be
- * thousands. */
+/* Is there nothing to be done about it, unless it is rewritten? */
+static gboolean
+is_settled (const VodSlices *self, const VodSlice *slice)
+{
+  return slice->bytes == NULL && slice->state == VOD_SLICE_CONFIRMED &&
+      !is_head (self, slice);
+}
+
+/* Steps through the slices that are not settled: the head's and, from
+ * first_open on, the others. There may be thousands of settled ones. */
 static guint
 next_open (VodSlices *self, guint index)
 {
   while (self->first_open < self->all->len) {
     const VodSlice *slice = slice_at_index (self, self->first_open);
 
-    if (slice->bytes != NULL && !is_head (self, slice))
+    if (!is_settled (self, slice) && !is_head (self, slice))
       break;
     self->first_open++;
   }
@@ -195,7 +244,9 @@ new_slice (VodSlices *self)
   slice->number = self->all->len + 1;
   slice->offset = self->size;
   slice->state = VOD_SLICE_FILLING;
-  slice->bytes = vod_extent_new (self->store);
+  slice->file = self->file;
+  if (slice->file == NULL)
+    slice->bytes = vod_extent_new (self->store);
   g_ptr_array_add (self->all, slice);
   return slice;
 }
@@ -248,6 +299,51 @@ grow_slice (VodSlices *self, VodSlice *slice)
   return TRUE;
 }
 
+/* Reads the bytes of @slice from its file. FALSE: they cannot be read, or there
+ * is no memory for them. */
+static gboolean
+load_slice (VodSlices *self, VodSlice *slice)
+{
+  VodExtent *bytes = vod_extent_new (self->store);
+  gsize run, n;
+
+  for (guint64 done = 0; done < slice->size; done += n) {
+    if (done == vod_extent_capacity (bytes) && !vod_extent_grow (bytes))
+      break;
+    n = vod_spool_read (slice->file, slice->offset + done,
+        vod_extent_at (bytes, done, &run), MIN (run, slice->size - done));
+    if (n == 0)
+      break;
+    if (done + n == slice->size) {
+      slice->bytes = bytes;
+      slice->file = NULL;
+      return TRUE;
+    }
+  }
+  vod_extent_free (bytes);
+  return FALSE;
+}
+
+gboolean
+vod_slices_leave_file (VodSlices *self)
+{
+  VodSlice *slice = last_slice (self);
+
+  self->file = NULL;
+  self->config.file = NULL;
+  if (slice == NULL || slice->state != VOD_SLICE_FILLING)
+    return TRUE;
+  if (slice->size >= self->config.min_part) {
+    slice->state = VOD_SLICE_READY;
+    return TRUE;
+  }
+  if (slice->size > 0)
+    return load_slice (self, slice);
+  slice->file = NULL;
+  slice->bytes = vod_extent_new (self->store);
+  return TRUE;
+}
+
 /* --- the head and the distance of rewrites --------------------------------*/
 
 /* A region that ends at @end was rewritten or skipped before enough payload
@@ -266,7 +362,8 @@ extend_head (VodSlices *self, guint64 end)
   cut = (end / block + 1) * block;
   if (cut - end < block / 4)
     cut += block;
-  if (end > G_MAXUINT64 / 2 || cut > self->config.max_bytes / 2)
+  if (end > G_MAXUINT64 / 2 ||
+      (self->file == NULL && cut > self->config.max_bytes / 2))
     return FALSE;
   self->head = end;
   self->head_cut = cut;
@@ -306,16 +403,51 @@ plan_append (VodSlices *self, guint64 len, VodWritePlan *plan)
       return VOD_WRITE_NO_PART;
     slice = new_slice (self);
   }
-  if (slice->size == vod_extent_capacity (slice->bytes) &&
+  if (slice->bytes && slice->size == vod_extent_capacity (slice->bytes) &&
       !grow_slice (self, slice))
     return VOD_WRITE_FULL;
 
   plan->slice = slice;
-  plan->dest = vod_extent_at (slice->bytes, slice->size, &run);
   plan->len = MIN (len, slice_limit (self, slice) - slice->size);
-  plan->len = MIN (plan->len, run);
+  if (slice->bytes) {
+    plan->dest = vod_extent_at (slice->bytes, slice->size, &run);
+    plan->len = MIN (plan->len, run);
+  }
+  plan->file = slice->file;
   plan->position = self->size;
   return VOD_WRITE_OK;
+}
+
+/* Where a rewrite at @offset of @slice, which is in memory, goes. */
+static VodWriteResult
+plan_in_memory (VodSlices *self, VodSlice *slice, guint64 offset,
+    VodWritePlan *plan, gsize *run)
+{
+  if (slice->state != VOD_SLICE_IN_FLIGHT) {
+    plan->dest = vod_extent_at (slice->bytes, offset, run);
+  } else {
+    plan->dest = vod_extent_shadow_at (slice->bytes, offset, run);
+    while (plan->dest == NULL) {
+      if (vod_extent_add_shadow (slice->bytes, offset, &plan->original,
+              &plan->shadow, &plan->shadow_size))
+        plan->dest = vod_extent_shadow_at (slice->bytes, offset, run);
+      else if (!drop_oldest (self))
+        return VOD_WRITE_FULL;
+    }
+  }
+  return VOD_WRITE_OK;
+}
+
+/* The spool takes no more, but this slice is to be rewritten: then it has to be
+ * in memory. */
+static VodWriteResult
+bring_to_memory (VodSlices *self, VodSlice *slice)
+{
+  if (vod_spool_is_source (slice->file))
+    return VOD_WRITE_OUT_OF_REACH;
+  if (slice->state == VOD_SLICE_IN_FLIGHT)
+    return VOD_WRITE_FULL;
+  return load_slice (self, slice) ? VOD_WRITE_OK : VOD_WRITE_LOST;
 }
 
 /* Room over bytes that were written before. */
@@ -324,39 +456,44 @@ plan_rewrite (VodSlices *self, guint64 len, VodWritePlan *plan)
 {
   VodSlice *slice = slice_at (self, self->position);
   guint64 offset = self->position - slice->offset;
-  gsize run;
+  VodWriteResult result = VOD_WRITE_OK;
+  gsize run = G_MAXSIZE;
 
-  if (slice->bytes == NULL)
-    return VOD_WRITE_OUT_OF_REACH;
+  if (slice->file && slice->file != self->file)
+    result = bring_to_memory (self, slice);
+  else if (slice->file == NULL && slice->bytes == NULL)
+    result = VOD_WRITE_OUT_OF_REACH;
+  if (result == VOD_WRITE_OK && slice->bytes)
+    result = plan_in_memory (self, slice, offset, plan, &run);
+  if (result != VOD_WRITE_OK)
+    return result;
 
-  if (slice->state != VOD_SLICE_IN_FLIGHT) {
-    plan->dest = vod_extent_at (slice->bytes, offset, &run);
-  } else {
-    plan->dest = vod_extent_shadow_at (slice->bytes, offset, &run);
-    while (plan->dest == NULL) {
-      if (vod_extent_add_shadow (slice->bytes, offset, &plan->original,
-              &plan->shadow, &plan->shadow_size))
-        plan->dest = vod_extent_shadow_at (slice->bytes, offset, &run);
-      else if (!drop_oldest (self))
-        return VOD_WRITE_FULL;
-    }
-  }
   plan->slice = slice;
+  plan->file = slice->file;
   plan->len = MIN (len, slice->size - offset);
   plan->len = MIN (plan->len, run);
   plan->position = self->position;
   return VOD_WRITE_OK;
 }
 
-/* The most that can still follow, in the parts that are left. */
+/* The most that can still follow, in the parts that are left: within a tenth of
+ * the numbers all are full with the same. */
 static guint64
 room_in_parts (const VodSlices *self)
 {
+  guint step = MAX (self->config.max_parts / FLOOR_STEPS, 1);
+  guint number = MAX (self->all->len, 1);
   guint64 room = 0;
 
-  for (guint number = self->all->len; number <= self->config.max_parts;
-       number++)
-    room += vod_slices_full (&self->config, MAX (number, 1));
+  while (number <= self->config.max_parts) {
+    guint tenth = (number - 1) / step;
+    guint last = tenth < FLOOR_DOUBLINGS
+        ? MIN ((tenth + 1) * step, self->config.max_parts)
+        : self->config.max_parts;
+
+    room += (last - number + 1) * vod_slices_full (&self->config, number);
+    number = last + 1;
+  }
   return room;
 }
 
@@ -390,15 +527,19 @@ vod_slices_begin_write (VodSlices *self, gsize len, VodWritePlan *plan)
   return result;
 }
 
-void
-vod_slices_copy (const VodWritePlan *plan, const guint8 *data)
+VodSpoolResult
+vod_slices_copy (const VodWritePlan *plan, const guint8 *data, GError **error)
 {
+  if (plan->file)
+    return vod_spool_write (
+        plan->file, plan->position, plan->zero ? NULL : data, plan->len, error);
   if (plan->shadow)
     memcpy (plan->shadow, plan->original, plan->shadow_size);
   if (plan->zero)
     memset (plan->dest, 0, plan->len);
   else
     memcpy (plan->dest, data, plan->len);
+  return VOD_SPOOL_OK;
 }
 
 /* A confirmed slice was rewritten: the service no longer has it. */
@@ -410,6 +551,14 @@ make_dirty (VodSlices *self, VodSlice *slice)
   self->confirmed -= slice->size;
   self->parts_confirmed--;
   self->parts_rewritten++;
+  self->first_open = MIN (self->first_open, slice->number - 1);
+}
+
+void
+vod_slices_cancel_write (VodSlices *self, const VodWritePlan *plan)
+{
+  plan->slice->pinned = FALSE;
+  drop_if_released (self, plan->slice);
 }
 
 gsize
@@ -429,6 +578,8 @@ vod_slices_end_write (VodSlices *self, const VodWritePlan *plan)
     note_rewrite (self, slice, plan->position);
     if (slice->state == VOD_SLICE_CONFIRMED)
       make_dirty (self, slice);
+    else if (slice->state == VOD_SLICE_IN_FLIGHT && plan->file)
+      slice->torn = TRUE;
   }
 
   drop_if_released (self, slice);
@@ -445,6 +596,7 @@ vod_slices_worth_cutting (const VodSlices *self)
   const VodSlice *slice = last_slice (self);
 
   return slice && slice->state == VOD_SLICE_FILLING &&
+      !is_preset (self, slice) &&
       slice->size >= vod_slices_floor (&self->config, slice->number);
 }
 
@@ -537,6 +689,25 @@ vod_slices_sendable (VodSlices *self, gint64 now)
   return n;
 }
 
+/* The worker lets go of it: was it rewritten in flight? */
+static gboolean
+was_rewritten (VodSlice *slice)
+{
+  gboolean torn = slice->torn;
+
+  slice->torn = FALSE;
+  return slice->bytes ? vod_extent_adopt_shadows (slice->bytes) : torn;
+}
+
+static void
+drop_confirmed (VodSlices *self, VodSlice *slice)
+{
+  if (!self->config.keep && is_droppable (self, slice))
+    g_clear_pointer (&slice->bytes, vod_extent_free);
+  if (slice->file && vod_spool_is_source (slice->file))
+    slice->file = NULL;
+}
+
 void
 vod_slices_confirm (
     VodSlices *self, VodSlice *slice, guint64 crc64, const gchar *etag)
@@ -547,15 +718,16 @@ vod_slices_confirm (
   g_free (slice->etag);
   slice->etag = g_strdup (etag);
   slice->sent = TRUE;
+  slice->proven = FALSE;
   slice->attempts = 0;
   slice->state = VOD_SLICE_CONFIRMED;
   self->confirmed += slice->size;
   self->parts_confirmed++;
 
-  if (vod_extent_adopt_shadows (slice->bytes))
+  if (was_rewritten (slice))
     make_dirty (self, slice);
-  else if (!self->config.keep && is_droppable (self, slice))
-    g_clear_pointer (&slice->bytes, vod_extent_free);
+  else
+    drop_confirmed (self, slice);
   drop_if_released (self, slice);
 }
 
@@ -565,7 +737,7 @@ vod_slices_fail (
 {
   g_return_if_fail (slice->state == VOD_SLICE_IN_FLIGHT && !slice->pinned);
 
-  vod_extent_adopt_shadows (slice->bytes);
+  was_rewritten (slice);
   slice->state = VOD_SLICE_READY;
   slice->not_before = not_before;
   slice->firm = firm;
@@ -592,12 +764,31 @@ vod_slices_holds_back (const VodSlices *self)
 }
 
 const guint8 *
-vod_slice_peek (VodSlice *slice, guint64 offset, gsize *len)
+vod_slice_peek (const VodSlice *slice, guint64 offset, gsize *len)
 {
-  const guint8 *bytes = vod_extent_at (slice->bytes, offset, len);
+  const guint8 *bytes;
 
+  if (slice->bytes == NULL)
+    return NULL;
+  bytes = vod_extent_at (slice->bytes, offset, len);
   *len = MIN (*len, slice->size - offset);
   return bytes;
+}
+
+gsize
+vod_slice_read (
+    const VodSlice *slice, guint64 offset, gpointer buffer, gsize len)
+{
+  const guint8 *bytes;
+  gsize run;
+
+  len = MIN (len, slice->size - offset);
+  bytes = vod_slice_peek (slice, offset, &run);
+  if (bytes == NULL)
+    return vod_spool_read (slice->file, slice->offset + offset, buffer, len);
+  len = MIN (len, run);
+  memcpy (buffer, bytes, len);
+  return len;
 }
 
 void
@@ -606,6 +797,122 @@ vod_slices_release (VodSlices *self)
   self->released = TRUE;
   for (guint i = 0; i < self->all->len; i++)
     drop_if_released (self, slice_at_index (self, i));
+}
+
+/* --- resuming -------------------------------------------------------------*/
+
+guint64
+vod_slices_largest (const VodSlices *self)
+{
+  return largest_part (&self->config);
+}
+
+void
+vod_slices_preset (VodSlices *self, const VodSliceReceipt *receipts, guint n)
+{
+  guint64 offset = 0;
+
+  g_return_if_fail (self->all->len == 0);
+
+  for (guint i = 0; i < n && i < self->config.max_parts; i++) {
+    VodSliceReceipt receipt = receipts[i];
+
+    if (receipt.offset != offset || receipt.size > vod_slices_largest (self))
+      break;
+    receipt.etag = g_strdup (receipt.etag);
+    g_array_append_val (self->preset, receipt);
+    if (receipt.size < self->config.min_part)
+      break;
+    offset += receipt.size;
+  }
+}
+
+/* Lists may have it without its quotes. */
+static gboolean
+same_etag (const gchar *one, const gchar *other)
+{
+  g_autofree gchar *a = g_strdup (one ? one : "");
+  g_autofree gchar *b = g_strdup (other ? other : "");
+
+  g_strstrip (g_strdelimit (a, "\"", ' '));
+  g_strstrip (g_strdelimit (b, "\"", ' '));
+  return strcmp (a, b) == 0;
+}
+
+void
+vod_slices_agree (
+    VodSlices *self, guint number, guint64 size, const gchar *etag)
+{
+  VodSliceReceipt *receipt;
+
+  if (number < 1 || number > self->preset->len)
+    return;
+  receipt = preset_of (self, number);
+  if (size != receipt->size)
+    etag = NULL;
+  if (same_etag (etag, receipt->etag))
+    return;
+  g_free (receipt->etag);
+  receipt->etag = g_strdup (etag);
+  receipt->has_crc64 = FALSE;
+}
+
+void
+vod_slices_forget_receipts (VodSlices *self)
+{
+  for (guint number = 1; number <= self->preset->len; number++)
+    vod_slices_agree (self, number, 0, NULL);
+}
+
+const VodSliceReceipt *
+vod_slices_receipt (const VodSlices *self, const VodSlice *slice)
+{
+  const VodSliceReceipt *receipt;
+
+  if (slice->sent || slice->number > self->preset->len)
+    return NULL;
+  receipt = preset_of (self, slice->number);
+  return receipt->etag && receipt->offset == slice->offset &&
+          receipt->size == slice->size
+      ? receipt
+      : NULL;
+}
+
+/* Where the bytes of @slice, which are not in memory, can be read. */
+static VodSpool *
+file_of (const VodSlices *self, const VodSlice *slice)
+{
+  return slice->file ? slice->file : self->config.file;
+}
+
+gboolean
+vod_slices_restart (VodSlices *self)
+{
+  for (guint i = 0; i < self->all->len; i++) {
+    const VodSlice *slice = slice_at_index (self, i);
+
+    if (slice->bytes == NULL && file_of (self, slice) == NULL)
+      return FALSE;
+  }
+  for (guint i = 0; i < self->all->len; i++) {
+    VodSlice *slice = slice_at_index (self, i);
+
+    if (slice->bytes == NULL && slice->file == NULL) {
+      slice->file = self->config.file;
+      slice->proven = TRUE;
+    }
+    if (slice->state == VOD_SLICE_CONFIRMED)
+      slice->state = VOD_SLICE_READY;
+    slice->sent = FALSE;
+    slice->attempts = 0;
+    slice->not_before = 0;
+    g_clear_pointer (&slice->etag, g_free);
+  }
+  vod_slices_forget_receipts (self);
+  self->confirmed = 0;
+  self->parts_confirmed = 0;
+  self->first_open = 0;
+  return TRUE;
 }
 
 /* --- what there is --------------------------------------------------------*/

@@ -26,8 +26,16 @@
  * written, slices within D of the end are held back, so that no part is sent
  * twice; except when upstream would block otherwise, and at the end of stream.
  *
+ * With a spool, slices have their bytes in that file instead of memory: nothing
+ * is ever out of reach then, and nobody waits for memory. A rewrite of a slice
+ * in flight goes to the file at once; what the worker sends may then be neither
+ * the old nor the new bytes, and the slice goes again whatever the service says.
+ *
+ * A resumed upload cuts where the interrupted one did, and parts that the
+ * service has from then need not go again (vod_slices_preset()).
+ *
  * Threads and locking: nothing here locks or waits. One caller's lock guards
- * every function but vod_slices_copy() and vod_slice_peek(), which touch media
+ * every function but vod_slices_copy() and vod_slice_read(), which touch media
  * and are called without it: the slice is pinned (by the streaming thread,
  * between vod_slices_begin_write() and _end_write()) or in flight (with one
  * worker, from vod_slices_next() to _confirm() or _fail(), which wait while it
@@ -35,6 +43,7 @@
  */
 #pragma once
 
+#include "vodspool.h"
 #include "vodstore.h"
 
 G_BEGIN_DECLS
@@ -47,6 +56,9 @@ typedef struct {
   guint64 slice_size; /* most bytes in a part while numbers are plenty */
   guint64 max_bytes;  /* most media bytes in memory, >= 4 * min_part */
   gboolean keep;      /* keep confirmed slices for rewrites */
+  /* Bytes are kept there, unless it is upstream's file: from that they are read
+   * again if they have to. Borrowed; NULL: none. */
+  VodSpool *file;
 } VodSlicesConfig;
 
 typedef enum {
@@ -63,7 +75,10 @@ typedef struct {
   VodSliceState state;
   gboolean sent;     /* was confirmed at least once */
   gboolean pinned;   /* the streaming thread copies into it */
-  VodExtent *bytes;  /* NULL: dropped */
+  VodExtent *bytes;  /* in memory; NULL: not there … */
+  VodSpool *file;    /* … but in this file; NULL too: dropped */
+  gboolean torn;     /* rewritten in the file while in flight */
+  gboolean proven;   /* what the file has must have `crc64` */
   guint attempts;    /* failures since it was last confirmed */
   gint64 not_before; /* monotonic µs: when to try again … */
   gboolean firm; /* … and not before, whatever vod_slices_retry_now() says */
@@ -80,11 +95,13 @@ typedef enum {
   VOD_WRITE_OUT_OF_REACH, /* rewrites media that is no longer held */
   VOD_WRITE_HEAD_TOO_BIG, /* the head would take more than half the memory */
   VOD_WRITE_NO_PART,      /* all part numbers are used */
+  VOD_WRITE_LOST, /* rewrites media that the spool does not take any more */
 } VodWriteResult;
 
 /* One step of a write, between begin and end. */
 typedef struct {
-  guint8 *dest; /* where vod_slices_copy() copies */
+  guint8 *dest;   /* where vod_slices_copy() copies, or … */
+  VodSpool *file; /* … where it writes */
   gsize len;
   gboolean zero;   /* a gap before the write position: no bytes of the caller */
   VodSlice *slice; /* pinned */
@@ -113,6 +130,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VodSlices, vod_slices_free)
  * seek). */
 void vod_slices_set_keep (VodSlices *slices, gboolean keep);
 
+/* As in VodSlicesConfig; before the first byte. */
+void vod_slices_set_file (VodSlices *slices, VodSpool *file);
+
 /* Where the next byte goes. Nothing happens before it is written. */
 void vod_slices_seek (VodSlices *slices, guint64 position);
 
@@ -122,11 +142,20 @@ void vod_slices_seek (VodSlices *slices, guint64 position);
 VodWriteResult
 vod_slices_begin_write (VodSlices *slices, gsize len, VodWritePlan *plan);
 
-/* Copies plan->len bytes of @data (not used if plan->zero). Without the lock. */
-void vod_slices_copy (const VodWritePlan *plan, const guint8 *data);
+/* Copies plan->len bytes of @data (not used if plan->zero). Without the lock.
+ * Not OK only with a spool: see vodspool.h. */
+VodSpoolResult
+vod_slices_copy (const VodWritePlan *plan, const guint8 *data, GError **error);
 
 /* Returns how many of the caller's bytes have been taken. */
 gsize vod_slices_end_write (VodSlices *slices, const VodWritePlan *plan);
+
+/* Instead, if the copy was not OK: nothing was taken. */
+void vod_slices_cancel_write (VodSlices *slices, const VodWritePlan *plan);
+
+/* The spool takes no more: from now on bytes stay in memory, what is in the
+ * file is read from there. FALSE: it cannot be read. */
+gboolean vod_slices_leave_file (VodSlices *slices);
 
 /* Does the filling slice hold enough for vod_slices_cut()? Cheap. */
 gboolean vod_slices_worth_cutting (const VodSlices *slices);
@@ -163,9 +192,54 @@ void vod_slices_fail (
  * for those whose pause is firm. */
 void vod_slices_retry_now (VodSlices *slices);
 
+/* Copies at most @len bytes at @offset (below its size) of a slice in flight to
+ * @buffer, and returns how many. 0: they cannot be read. Without the lock. */
+gsize vod_slice_read (
+    const VodSlice *slice, guint64 offset, gpointer buffer, gsize len);
+
 /* The address of the bytes at @offset (below its size) of a slice in flight;
- * *@len is how many follow. Without the lock. */
-const guint8 *vod_slice_peek (VodSlice *slice, guint64 offset, gsize *len);
+ * *@len is how many follow. NULL: they are not in memory. Without the lock. */
+const guint8 *
+vod_slice_peek (const VodSlice *slice, guint64 offset, gsize *len);
+
+/* --- resuming -------------------------------------------------------------*/
+
+/* A part of the interrupted upload, and what the service has of it. */
+typedef struct {
+  guint64 offset;
+  guint64 size;
+  gchar *etag; /* NULL: it does not have it */
+  gboolean has_crc64;
+  guint64 crc64;
+} VodSliceReceipt;
+
+/* Largest part that can be preset. */
+guint64 vod_slices_largest (const VodSlices *slices);
+
+/* Before the first byte: cut where these @n parts, from number 1, were cut.
+ * What is too small for a part ends the list. Copied, ETags too. */
+void
+vod_slices_preset (VodSlices *slices, const VodSliceReceipt *receipts, guint n);
+
+/* The service says that it has preset part @number with @size bytes and @etag;
+ * NULL: that it does not have it. A CRC64 counts on only with the same ETag. */
+void vod_slices_agree (
+    VodSlices *slices, guint number, guint64 size, const gchar *etag);
+
+/* It has none of them. */
+void vod_slices_forget_receipts (VodSlices *slices);
+
+/* What the service has in place of @slice, if it has not been sent and is what
+ * was preset; else NULL. If its bytes are the same it need not be sent. */
+const VodSliceReceipt *
+vod_slices_receipt (const VodSlices *slices, const VodSlice *slice);
+
+/* Everything has to be sent again, as another upload: forgets all receipts.
+ * FALSE, and nothing is changed, if bytes that are no longer held are missing.
+ * Slices in flight come back by vod_slices_fail(). */
+gboolean vod_slices_restart (VodSlices *slices);
+
+/* --- what there is --------------------------------------------------------*/
 
 /* TRUE once the stream has ended and the service has all of it as it is. */
 gboolean vod_slices_complete (const VodSlices *slices);

@@ -19,6 +19,7 @@
 
 #include "vodendpoints.h"
 #include "vodjob.h"
+#include "vodlocal.h"
 #include "vodrate.h"
 #include "vodslices.h"
 #include "vodupload.h"
@@ -29,6 +30,8 @@ G_BEGIN_DECLS
 typedef enum {
   VOD_STEP_IDLE, /* nothing was written yet */
   VOD_STEP_APPLY,
+  VOD_STEP_CHECK, /* an interrupted upload: was it completed? … */
+  VOD_STEP_LIST,  /* … which parts are there? */
   VOD_STEP_INITIATE,
   VOD_STEP_PARTS,
   VOD_STEP_COMPLETE,
@@ -77,6 +80,13 @@ struct _VodUpload {
   GCond work;
   GCond room;
 
+  /* Opened by the streaming thread before anything else happens, then not
+   * changed; NULL: nothing is kept. It has a lock of its own, which is taken
+   * without this one. */
+  VodLocal *local;
+  VodSpool *source;  /* likewise; upstream's file, if nothing is spooled */
+  gboolean prepared; /* of the streaming thread: `local` was opened */
+
   /* state */
   gint retry_duration;
   guint progress_interval;
@@ -91,6 +101,7 @@ struct _VodUpload {
   gboolean interrupted;
   gboolean paused;
   gboolean waiting_for_signature;
+  gboolean discard_on_stop;
 
   VodSlices *slices;
   guint64 left_at_finish; /* bytes not confirmed when finish was called */
@@ -109,6 +120,32 @@ struct _VodUpload {
   VodApiApplied *applied; /* replaced as a whole */
   gchar *upload_id;
   gboolean parts_to_delete; /* there may be parts at the service */
+  VodSession *discard;      /* remembers that, until they are deleted */
+  gboolean keep_at_stop;    /* after a failure: what becomes of `local` then */
+  gboolean holding;         /* nothing is deleted before it is remembered */
+  gboolean look_first;      /* an Initiate may have got through */
+  gboolean initiating;      /* one was sent */
+  guint parts_in_flight;
+  guint cuts_noted; /* parts whose cut is on the disk */
+
+  guint attempt;     /* numbers beginnings from the start */
+  gboolean resuming; /* Apply is for an interrupted upload, of which … */
+  gboolean may_be_completed; /* … Complete may have been sent, … */
+  guint64 completed_size, completed_crc64; /* … of this object; */
+  gboolean blind;           /* we may not look whether it is there … */
+  gboolean completed_there; /* … or it is: nothing can be sent any more */
+  guint parts_skipped;
+
+  guint64 spooled;   /* bytes of the stream that are in the spool */
+  guint64 synced;    /* of them, those on the disk */
+  gint64 last_sync;  /* monotonic µs */
+  gboolean syncing;  /* a worker does it */
+  gboolean spooling; /* the spool takes bytes */
+  gboolean eos_synced;
+  GError *spool_trouble; /* of a worker, for the streaming thread */
+  guint64 recorded_to;   /* where vod_upload_record() goes on */
+  gboolean swept;        /* what earlier uploads left was looked after */
+  gchar *sweep_after;
 
   guint still;          /* reasons for retry-duration to stand still … */
   gint64 still_since;   /* … since the first of them, monotonic µs */
@@ -151,14 +188,52 @@ void vod_upload_cancel_all (GPtrArray *requests);
  * lock. */
 VodTry *vod_upload_try_of (VodUpload *upload, VodJobKind kind);
 
+/* Begins from the start at @from (APPLY, INITIATE) under a new number, because
+ * what the service knows of the upload is of no use. FALSE: bytes are missing
+ * for that, or it was tried too often. Gives up the lock, and takes it again. */
+gboolean vod_upload_begin_anew (VodUpload *upload, VodStep from);
+
+/* Opens `local` and takes up what it knows. FALSE: the upload has failed. For
+ * the streaming thread, without the lock. */
+gboolean vod_upload_prepare (VodUpload *upload);
+
+/* The stream is not what the spool has. Likewise. */
+void vod_upload_part_ways (VodUpload *upload);
+
+/* The spool takes no more, because of @error (taken). Likewise. */
+void vod_upload_leave_spool (VodUpload *upload, GError *error);
+
+/* Notes on disk what @job is about to do, or has done. Without the lock. */
+void vod_upload_note_before (VodUpload *upload, const VodJob *job);
+void
+vod_upload_note_after (VodUpload *upload, VodJob *job, const GError *error);
+
+/* Warns that the session file has failed, once. Without the lock. */
+void vod_upload_tell_trouble (VodUpload *upload);
+
+/* Is it time to sync? Else *@wake is when. With the lock. */
+gboolean vod_upload_sync_due (VodUpload *upload, gint64 now, gint64 *wake);
+
+/* Gives the SWEEP what an earlier upload could not delete. FALSE: there is
+ * nothing. Without the lock. */
+gboolean vod_upload_take_discard (VodUpload *upload, VodJob *job);
+
+/* Could another run go on where this one is? Without the lock. */
+gboolean vod_upload_is_kept (VodUpload *upload);
+
+/* The end, after `end` was set: closes `local` so that another run can go on
+ * (@keep), or remembers the parts that have to be deleted. Without the lock. */
+void vod_upload_let_go (VodUpload *upload, gboolean keep, gboolean cancelled);
+
 /* A job has succeeded, or failed with @error (taken). With the lock, which they
  * give up to tell the owner. */
 void vod_upload_settle_success (VodWorker *worker, VodJob *job);
 void vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error);
 
-/* A signature from whichever source has one; a secret. Waits for one that is
- * promised. NULL with @error. Without the lock. */
-gchar *vod_upload_obtain_signature (VodWorker *worker, GError **error);
+/* A signature from whichever source has one; a secret. If @patient, waits for
+ * one that is promised. NULL with @error. Without the lock. */
+gchar *vod_upload_obtain_signature (
+    VodWorker *worker, gboolean patient, GError **error);
 
 /* Lets `rate` see what was sent. With the lock. */
 void vod_upload_measure_rate (VodUpload *upload);

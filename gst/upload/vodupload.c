@@ -5,7 +5,7 @@
 #define TICK G_USEC_PER_SEC
 #define DELETE_TIME (2 * G_USEC_PER_SEC)
 
-#define MAX_PARTS 10000 /* protocol.md 5.2 */
+#define MAX_PARTS VOD_SESSION_MAX_PARTS
 #define WARN_PARTS 9000
 #define WARN_BLOCKED (5 * G_USEC_PER_SEC)
 #define WARN_TIME (23 * 3600 * (gint64)G_USEC_PER_SEC)
@@ -26,6 +26,10 @@ settings_copy (VodUploadSettings *to, const VodUploadSettings *from)
   to->user_agent = g_strdup (from->user_agent);
   to->proxy = g_strdup (from->proxy);
   to->tls_ca_file = g_strdup (from->tls_ca_file);
+  to->state_dir = g_strdup (from->state_dir);
+  to->media_key = g_strdup (from->media_key);
+  to->resume_key = g_strdup (from->resume_key);
+  to->source_file = g_strdup (from->source_file);
 }
 
 void
@@ -41,6 +45,10 @@ vod_upload_settings_clear (VodUploadSettings *settings)
   g_free (settings->user_agent);
   g_free (settings->proxy);
   g_free (settings->tls_ca_file);
+  g_free (settings->state_dir);
+  g_free (settings->media_key);
+  g_free (settings->resume_key);
+  g_free (settings->source_file);
   *settings = (VodUploadSettings){0};
 }
 
@@ -53,7 +61,7 @@ vod_upload_new (const VodUploadSettings *settings,
       .min_part = VOD_MIB,
       .max_parts = MAX_PARTS,
       .slice_size = settings->slice_size,
-      .max_bytes = settings->max_size_bytes,
+      .max_bytes = MAX (settings->max_size_bytes, 4 * VOD_MIB),
   };
 
   settings_copy (&upload->settings, settings);
@@ -69,6 +77,7 @@ vod_upload_new (const VodUploadSettings *settings,
   upload->workers = g_ptr_array_new_with_free_func (g_free);
   upload->retry_duration = 300;
   upload->progress_interval = 1000;
+  upload->keep_at_stop = TRUE;
   return upload;
 }
 
@@ -86,11 +95,16 @@ upload_clear (gpointer memory)
   }
   g_ptr_array_unref (upload->workers);
   vod_slices_free (upload->slices);
+  g_clear_pointer (&upload->local, vod_local_free);
+  g_clear_pointer (&upload->source, vod_spool_free);
+  g_clear_pointer (&upload->discard, vod_session_close);
+  g_free (upload->sweep_after);
   g_clear_pointer (&upload->applied, vod_api_applied_unref);
   g_free (upload->upload_id);
   g_free (upload->signature);
   g_free (upload->refused);
   g_clear_error (&upload->refusal);
+  g_clear_error (&upload->spool_trouble);
   vod_upload_settings_clear (&upload->settings);
   g_cond_clear (&upload->room);
   g_cond_clear (&upload->work);
@@ -165,6 +179,14 @@ vod_upload_set_paused (VodUpload *upload, gboolean paused)
 }
 
 void
+vod_upload_set_discard_on_stop (VodUpload *upload, gboolean discard)
+{
+  g_mutex_lock (&upload->lock);
+  upload->discard_on_stop = discard;
+  g_mutex_unlock (&upload->lock);
+}
+
+void
 vod_upload_expect_rewrites (VodUpload *upload)
 {
   g_mutex_lock (&upload->lock);
@@ -216,19 +238,25 @@ write_error (VodUpload *upload, VodWriteResult result)
           "slice-size and max-size-bytes higher",
           MAX_PARTS, stats.size);
       break;
+    case VOD_WRITE_LOST:
+      error = vod_error_new (VOD_ERROR_LOCAL,
+          "The muxer rewrites byte %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+          ", which is in the spool only, and that takes no more",
+          stats.position, stats.size);
+      break;
     case VOD_WRITE_HEAD_TOO_BIG:
       error = vod_error_new (VOD_ERROR_SEEK,
           "The muxer reserves %" G_GUINT64_FORMAT " bytes at the beginning to "
           "rewrite them later, more than half of max-size-bytes "
-          "(%" G_GUINT64_FORMAT "): set max-size-bytes higher, or the muxer's "
-          "reserved-max-duration lower",
+          "(%" G_GUINT64_FORMAT "): set spool=true, max-size-bytes higher, or "
+          "the muxer's reserved-max-duration lower",
           stats.position, upload->settings.max_size_bytes);
       break;
     default:
       error = vod_error_new (VOD_ERROR_SEEK,
           "The muxer rewrites byte %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-          ", which was uploaded and is no longer held: set max-size-bytes "
-          "higher, or the muxer's streamable=true, a shorter "
+          ", which was uploaded and is no longer held: set spool=true, "
+          "max-size-bytes higher, or the muxer's streamable=true, a shorter "
           "min-cluster-duration or key frame distance, or a shorter "
           "reserved-max-duration",
           stats.position, stats.size);
@@ -276,6 +304,19 @@ note_room (VodUpload *upload)
     upload->warned_blocked = FALSE;
 }
 
+/* The spool has not taken the bytes: the next step will find them another
+ * place. Gives up the lock. */
+static void
+mend_spool (VodUpload *upload, VodSpoolResult result, GError *error)
+{
+  g_mutex_unlock (&upload->lock);
+  if (result == VOD_SPOOL_DIFFERS)
+    vod_upload_part_ways (upload);
+  else
+    vod_upload_leave_spool (upload, error);
+  g_mutex_lock (&upload->lock);
+}
+
 /* One step of a write. With the lock, which it gives up to copy and to wait.
  * The error is to be reported without the lock. */
 static gsize
@@ -283,6 +324,8 @@ write_step (VodUpload *upload, const guint8 *data, gsize len, GError **error)
 {
   VodWritePlan plan;
   VodWriteResult result;
+  GError *spool_error = NULL;
+  VodSpoolResult copied;
   gsize taken;
 
   result = vod_slices_begin_write (upload->slices, len, &plan);
@@ -297,9 +340,17 @@ write_step (VodUpload *upload, const guint8 *data, gsize len, GError **error)
   }
 
   g_mutex_unlock (&upload->lock);
-  vod_slices_copy (&plan, data);
+  copied = vod_slices_copy (&plan, data, &spool_error);
   g_mutex_lock (&upload->lock);
+  if (copied != VOD_SPOOL_OK) {
+    vod_slices_cancel_write (upload->slices, &plan);
+    g_cond_broadcast (&upload->work);
+    mend_spool (upload, copied, spool_error);
+    return 0;
+  }
   taken = vod_slices_end_write (upload->slices, &plan);
+  if (plan.file)
+    upload->spooled = vod_spool_size (plan.file);
   upload->received += taken;
   /* A worker may wait for the slice to be unpinned, or for one to be ready. */
   if (plan.slice->state != VOD_SLICE_FILLING)
@@ -349,18 +400,33 @@ warn_if_due (VodUpload *upload)
   g_mutex_lock (&upload->lock);
 }
 
-/* After a write: is there a slice to send that was none before? One is cut if it
+/* After a write: is there something to sync, or a slice to send that was none before? One is cut if it
  * is time; and what was held back goes as the stream grows, without a cut. */
 static gboolean
-has_more_to_send (VodUpload *upload)
+has_more_to_do (VodUpload *upload)
 {
-  gint64 now = g_get_monotonic_time ();
+  gint64 now = g_get_monotonic_time (), wake;
 
   if (vod_slices_worth_cutting (upload->slices) &&
       vod_slices_cut (upload->slices, vod_upload_idle_workers (upload), now))
     return TRUE;
+  if (vod_upload_sync_due (upload, now, &wake))
+    return TRUE;
   return vod_slices_holds_back (upload->slices) &&
       vod_slices_sendable (upload->slices, now) > 0;
+}
+
+/* A worker has found that the disk does not take the spool. */
+static void
+heed_spool_trouble (VodUpload *upload)
+{
+  GError *error;
+
+  g_mutex_lock (&upload->lock);
+  error = g_steal_pointer (&upload->spool_trouble);
+  g_mutex_unlock (&upload->lock);
+  if (error)
+    vod_upload_leave_spool (upload, error);
 }
 
 VodFlow
@@ -368,9 +434,13 @@ vod_upload_write (
     VodUpload *upload, const guint8 *data, gsize len, gsize *taken)
 {
   GError *error = NULL;
+  VodSlicesStats stats;
   VodFlow flow;
 
   *taken = 0;
+  if (len > 0 && !vod_upload_prepare (upload))
+    return VOD_FLOW_FAILED;
+  heed_spool_trouble (upload);
   g_mutex_lock (&upload->lock);
   if (len > 0)
     start_at_first_byte (upload);
@@ -379,10 +449,12 @@ vod_upload_write (
     warn_if_due (upload);
   }
   if (flow == VOD_FLOW_OK && !error) {
-    if (has_more_to_send (upload))
+    if (has_more_to_do (upload))
       wake_workers (upload);
     vod_upload_check_overdue (upload);
   }
+  vod_slices_get_stats (upload->slices, &stats);
+  upload->recorded_to = stats.position;
   g_mutex_unlock (&upload->lock);
 
   if (error) {
@@ -397,6 +469,7 @@ vod_upload_seek (VodUpload *upload, guint64 position)
 {
   g_mutex_lock (&upload->lock);
   vod_slices_seek (upload->slices, position);
+  upload->recorded_to = position;
   g_mutex_unlock (&upload->lock);
 }
 
@@ -411,6 +484,10 @@ vod_upload_finish (VodUpload *upload)
   g_mutex_unlock (&upload->lock);
   if (begun)
     return;
+
+  /* An earlier recording that is longer is another one. */
+  if (upload->spooling && vod_spool_left (vod_local_spool (upload->local)) > 0)
+    vod_upload_part_ways (upload);
 
   /* Said before any worker can be done with what is left. */
   upload->events.milestone (VOD_UPLOAD_CLOSING, upload->data);
@@ -449,13 +526,21 @@ vod_upload_interrupt (VodUpload *upload, gboolean interrupted)
 }
 
 void
-vod_upload_stop (VodUpload *upload)
+vod_upload_stop (VodUpload *upload, gboolean discard)
 {
   GPtrArray *requests = NULL;
+  gboolean keep = vod_upload_is_kept (upload);
 
   g_mutex_lock (&upload->lock);
-  if (upload->end == VOD_END_NONE) {
+  keep = keep && !discard && !upload->discard_on_stop;
+  if (upload->end != VOD_END_NONE) {
+    keep = upload->keep_at_stop;
+    upload->keep_at_stop = TRUE;
+  } else {
+    upload->keep_at_stop = TRUE;
     upload->end = VOD_END_STOPPED;
+    upload->holding = !keep && upload->local;
+    upload->parts_to_delete = upload->parts_to_delete && !keep;
     requests = vod_upload_take_requests (upload);
     vod_slices_release (upload->slices);
     g_cond_broadcast (&upload->work);
@@ -463,6 +548,7 @@ vod_upload_stop (VodUpload *upload)
   }
   g_mutex_unlock (&upload->lock);
 
+  vod_upload_let_go (upload, keep, FALSE);
   if (requests)
     vod_upload_cancel_all (requests);
 }
@@ -565,6 +651,8 @@ state_name (const VodUpload *upload)
     case VOD_STEP_IDLE:
       return "idle";
     case VOD_STEP_APPLY:
+    case VOD_STEP_CHECK:
+    case VOD_STEP_LIST:
     case VOD_STEP_INITIATE:
       return "applying";
     case VOD_STEP_PARTS:
@@ -593,7 +681,10 @@ vod_upload_get_stats (VodUpload *upload, VodUploadStats *stats)
       .bytes_sent = atomic_load (&upload->bytes_sent),
       .bytes_buffered = slices.buffered,
       .position = slices.position,
-      .parts_uploaded = slices.parts_confirmed,
+      .bytes_spooled = upload->spooled,
+      .parts_uploaded = slices.parts_confirmed -
+          MIN (upload->parts_skipped, slices.parts_confirmed),
+      .parts_skipped = upload->parts_skipped,
       .parts_rewritten = slices.parts_rewritten,
       .retries = upload->retries,
       .upload_rate = vod_rate_get (&upload->rate, g_get_monotonic_time ()),

@@ -24,6 +24,14 @@ G_BEGIN_DECLS
 
 typedef struct _VodUpload VodUpload;
 
+/* By what a media is known again, if its upload is interrupted. */
+typedef enum {
+  VOD_IDENTITY_NONE,      /* it is not */
+  VOD_IDENTITY_EXPLICIT,  /* resume-key */
+  VOD_IDENTITY_FILE,      /* the bytes are those of upstream's file */
+  VOD_IDENTITY_RECORDING, /* it cannot come again: only its spool is kept */
+} VodIdentity;
+
 /* What is latched when the upload starts. Copied by vod_upload_new(). */
 typedef struct {
   gchar *endpoint;         /* checked base URI */
@@ -44,6 +52,15 @@ typedef struct {
   gchar *proxy;
   gchar *tls_ca_file;
   guint timeout; /* s */
+
+  gboolean resume; /* take up an interrupted upload of the same media */
+  gboolean spool;
+  gboolean keep_spool;
+  gchar *state_dir; /* NULL: the default, and no error if it is unusable */
+  VodIdentity identity;
+  gchar *media_key;   /* vod_session_make_key(), unless identity is NONE */
+  gchar *resume_key;  /* as the application gave it, or NULL */
+  gchar *source_file; /* path, if the bytes are those of a file; or NULL */
 } VodUploadSettings;
 
 void vod_upload_settings_clear (VodUploadSettings *settings);
@@ -61,6 +78,7 @@ typedef struct {
   const gchar *file_id;
   const gchar *video_url;
   const gchar *verify_content; /* may be NULL */
+  const gchar *spool_location; /* of the spool, if it was kept; or NULL */
   guint64 size;
   guint parts;
 } VodUploadResult;
@@ -76,6 +94,8 @@ typedef enum {
 typedef enum {
   VOD_UPLOAD_NEAR_LIMIT, /* part numbers or time run out */
   VOD_UPLOAD_BLOCKED,    /* memory has been full for 5 s; once per outage */
+  VOD_UPLOAD_SPOOL,      /* the spool has failed: memory has to do */
+  VOD_UPLOAD_SESSION,    /* the session file has failed: no resuming */
 } VodUploadWarning;
 
 /* Called without any lock, from a worker; `failed`, `milestone` and `warning`
@@ -92,6 +112,12 @@ typedef struct {
   void (*milestone) (VodUploadMilestone milestone, gpointer data);
   void (*warning) (
       VodUploadWarning warning, const gchar *message, gpointer data);
+  /* An interrupted recording was found and set aside; @resume_key may be NULL.
+   */
+  void (*recovered) (
+      const gchar *spool_location, const gchar *resume_key, gpointer data);
+  /* Something to know, if one wants to. */
+  void (*notice) (const gchar *message, gpointer data);
   /* Exactly one of these two at the end, unless the upload is stopped. */
   void (*finished) (const VodUploadResult *result, gpointer data);
   void (*failed) (GError *error, gpointer data);
@@ -116,6 +142,9 @@ void vod_upload_set_signature (VodUpload *upload, const gchar *signature);
  * taken while there is memory, and retry-duration stands still. */
 void vod_upload_set_paused (VodUpload *upload, gboolean paused);
 
+/* Stopped or failed: delete what is up even if it could be resumed. */
+void vod_upload_set_discard_on_stop (VodUpload *upload, gboolean discard);
+
 /* Upstream may rewrite: keep confirmed slices while there is room. */
 void vod_upload_expect_rewrites (VodUpload *upload);
 
@@ -139,6 +168,12 @@ VodFlow vod_upload_write (
 /* End of stream, of which at least one byte was written. */
 void vod_upload_finish (VodUpload *upload);
 
+/* After `failed`: goes on recording into the spool. FALSE: there is none. */
+gboolean vod_upload_record (VodUpload *upload, const guint8 *data, gsize len);
+
+/* End of stream of that recording. */
+void vod_upload_finish_record (VodUpload *upload);
+
 /* After finish: waits until the media is committed. */
 VodFlow vod_upload_wait (VodUpload *upload);
 
@@ -152,10 +187,11 @@ void vod_upload_interrupt (VodUpload *upload, gboolean interrupted);
  * cancelled and its parts deleted. Nothing happens if it has ended. */
 void vod_upload_fail (VodUpload *upload, GError *error);
 
-/* Ends the upload if it has not ended: cancels its requests; parts at the
- * service are deleted by a worker in the background (one DELETE). Returns at
- * once. */
-void vod_upload_stop (VodUpload *upload);
+/* Ends the upload if it has not ended: cancels its requests. If the media cannot
+ * be resumed, or @discard, or discard-on-stop, parts at the service are deleted
+ * by a worker in the background (one DELETE), or remembered to be deleted by a
+ * later upload. Returns at once. */
+void vod_upload_stop (VodUpload *upload, gboolean discard);
 
 /* After stop, finish or failure: waits for the workers to end, at most 2 s for
  * a DELETE, which is then cancelled. One that is inside the application's
@@ -171,8 +207,10 @@ typedef struct {
   guint64 bytes_uploaded;
   guint64 bytes_sent;
   guint64 bytes_buffered;
-  guint64 position; /* of the next byte */
-  guint parts_uploaded;
+  guint64 bytes_spooled;
+  guint64 position;     /* of the next byte */
+  guint parts_uploaded; /* confirmed, without … */
+  guint parts_skipped;  /* … those that were up from an earlier run */
   guint parts_rewritten;
   guint retries;
   guint64 upload_rate; /* bytes/s */

@@ -35,7 +35,8 @@ vod_upload_idle_workers (VodUpload *upload)
       upload->renew_wanted || upload->paused)
     return 0;
   count_workers (upload, &running, &busy);
-  return upload->settings.parallel_uploads - busy;
+  return upload->settings.parallel_uploads -
+      MIN (busy, upload->settings.parallel_uploads);
 }
 
 static gpointer worker_main (gpointer data);
@@ -58,9 +59,18 @@ start_worker (VodUpload *upload)
   return TRUE;
 }
 
+/* The spool is synced while others wait for the network: one more than may send
+ * parts. */
+static guint
+most_workers (const VodUpload *upload)
+{
+  return upload->settings.parallel_uploads + (upload->spooling ? 1 : 0);
+}
+
 void
 vod_upload_ensure_workers (VodUpload *upload)
 {
+  gint64 now = g_get_monotonic_time (), wake;
   guint running, busy, wanted;
 
   if (upload->step == VOD_STEP_IDLE || upload->end != VOD_END_NONE ||
@@ -71,12 +81,14 @@ vod_upload_ensure_workers (VodUpload *upload)
   else if (upload->paused)
     wanted = 0;
   else
-    wanted = vod_slices_sendable (upload->slices, g_get_monotonic_time ());
+    wanted = vod_slices_sendable (upload->slices, now);
+  if (vod_upload_sync_due (upload, now, &wake))
+    wanted++;
   count_workers (upload, &running, &busy);
   if (running == 0)
     wanted = MAX (wanted, 1);
-  while (running < upload->settings.parallel_uploads &&
-      running - busy < wanted && start_worker (upload))
+  while (running < most_workers (upload) && running - busy < wanted &&
+      start_worker (upload))
     running++;
 }
 
@@ -156,6 +168,10 @@ choose_step (VodUpload *upload, gint64 now, gint64 *wake)
   switch (upload->step) {
     case VOD_STEP_APPLY:
       return VOD_JOB_APPLY;
+    case VOD_STEP_CHECK:
+      return VOD_JOB_CHECK;
+    case VOD_STEP_LIST:
+      return VOD_JOB_LIST;
     case VOD_STEP_INITIATE:
       return VOD_JOB_INITIATE;
     case VOD_STEP_COMPLETE:
@@ -172,6 +188,35 @@ choose_step (VodUpload *upload, gint64 now, gint64 *wake)
   return VOD_JOB_NONE;
 }
 
+/* After the end: is there something to delete? Not before it is remembered, and
+ * not without credentials. */
+static VodJobKind
+choose_last (VodUpload *upload)
+{
+  if (upload->end == VOD_END_DONE || !upload->parts_to_delete ||
+      upload->applied == NULL || !upload->applied->credentials.secret_key)
+    return VOD_JOB_EXIT;
+  if (upload->holding)
+    return VOD_JOB_NONE;
+  upload->parts_to_delete = FALSE;
+  return VOD_JOB_ABORT;
+}
+
+/* A slice to send; else, now and then, what an earlier upload has left. */
+static VodJobKind
+choose_part (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
+{
+  gint64 slice_wake;
+
+  if (upload->parts_in_flight >= upload->settings.parallel_uploads)
+    return VOD_JOB_NONE;
+  *slice = vod_slices_next (upload->slices, now, &slice_wake);
+  *wake = MIN (*wake, slice_wake);
+  if (*slice)
+    return VOD_JOB_PART;
+  return upload->swept ? VOD_JOB_NONE : VOD_JOB_SWEEP;
+}
+
 static VodJobKind
 choose_job (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
 {
@@ -179,35 +224,26 @@ choose_job (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
   VodJobKind kind;
 
   *wake = G_MAXINT64;
-  if (upload->end != VOD_END_NONE) {
-    if (upload->end == VOD_END_DONE || !upload->parts_to_delete)
-      return VOD_JOB_EXIT;
-    upload->parts_to_delete = FALSE;
-    return VOD_JOB_ABORT;
-  }
+  if (upload->end != VOD_END_NONE)
+    return choose_last (upload);
   if (upload->ending)
     return VOD_JOB_NONE;
+  if (vod_upload_sync_due (upload, now, wake))
+    return VOD_JOB_SYNC;
 
-  if (upload->step >= VOD_STEP_INITIATE && upload->step <= VOD_STEP_LOOK) {
+  if (upload->step >= VOD_STEP_CHECK && upload->step <= VOD_STEP_LOOK) {
     kind = choose_renewal (upload, now, wake, &usable);
     if (kind != VOD_JOB_NONE)
       return kind;
     if (!usable)
       return VOD_JOB_NONE;
   }
-  if (upload->step == VOD_STEP_PARTS) {
-    gint64 slice_wake;
-
-    if (upload->paused)
-      return VOD_JOB_NONE;
-    if (vod_slices_complete (upload->slices)) {
-      upload->step = VOD_STEP_COMPLETE;
-    } else {
-      *slice = vod_slices_next (upload->slices, now, &slice_wake);
-      *wake = MIN (*wake, slice_wake);
-      return *slice ? VOD_JOB_PART : VOD_JOB_NONE;
-    }
-  }
+  if (upload->step == VOD_STEP_PARTS && upload->paused)
+    return VOD_JOB_NONE;
+  if (upload->step == VOD_STEP_PARTS && vod_slices_complete (upload->slices))
+    upload->step = upload->completed_there ? VOD_STEP_LOOK : VOD_STEP_COMPLETE;
+  if (upload->step == VOD_STEP_PARTS && !upload->step_try.busy)
+    return choose_part (upload, now, wake, slice);
   return choose_step (upload, now, wake);
 }
 
@@ -217,6 +253,8 @@ vod_upload_try_of (VodUpload *upload, VodJobKind kind)
   switch (kind) {
     case VOD_JOB_PART:
     case VOD_JOB_ABORT:
+    case VOD_JOB_SYNC:
+    case VOD_JOB_SWEEP:
     case VOD_JOB_NONE:
     case VOD_JOB_EXIT:
       return NULL;
@@ -227,30 +265,111 @@ vod_upload_try_of (VodUpload *upload, VodJobKind kind)
   }
 }
 
+/* The parts up to this one, as they were cut: so that another run cuts in the
+ * same places. */
+static void
+prepare_cuts (VodUpload *upload, VodJob *job)
+{
+  guint first = upload->cuts_noted + 1;
+
+  if (upload->local == NULL || job->slice->number < first)
+    return;
+  job->n_cuts = job->slice->number - first + 1;
+  job->cuts = g_new (VodJobCut, job->n_cuts);
+  for (guint i = 0; i < job->n_cuts; i++) {
+    const VodSlice *slice = vod_slices_get (upload->slices, first - 1 + i);
+
+    job->cuts[i] = (VodJobCut){slice->number, slice->offset, slice->size};
+  }
+}
+
+static void
+prepare_part (VodUpload *upload, VodJob *job)
+{
+  const VodSliceReceipt *receipt =
+      vod_slices_receipt (upload->slices, job->slice);
+
+  upload->parts_in_flight++;
+  prepare_cuts (upload, job);
+  job->completed_there = upload->completed_there;
+  if (receipt) {
+    job->receipt_before = *receipt;
+    job->receipt_before.etag = g_strdup (receipt->etag);
+  }
+}
+
+static void
+prepare_sync (VodUpload *upload, VodJob *job)
+{
+  job->size = upload->spooled;
+  job->eos = upload->closing;
+  upload->syncing = TRUE;
+}
+
+/* From now on there may be something at the service, whatever comes of it. */
+static void
+prepare_initiate (VodUpload *upload, VodJob *job)
+{
+  job->look_first = upload->look_first;
+  upload->look_first = TRUE;
+  upload->parts_to_delete = TRUE;
+}
+
+static void
+prepare_object (VodUpload *upload, VodJob *job)
+{
+  VodSlicesStats stats;
+
+  if (job->kind == VOD_JOB_CHECK) {
+    job->size = upload->completed_size;
+    job->crc64 = upload->completed_crc64;
+    return;
+  }
+  vod_slices_get_stats (upload->slices, &stats);
+  job->size = stats.size;
+  job->crc64 = vod_slices_crc64 (upload->slices);
+  if (job->kind != VOD_JOB_COMPLETE)
+    return;
+  job->n_etags = vod_slices_count (upload->slices);
+  job->etags = g_new0 (gchar *, job->n_etags + 1);
+  for (guint i = 0; i < job->n_etags; i++)
+    job->etags[i] = g_strdup (vod_slices_get (upload->slices, i)->etag);
+}
+
 /* Copies out of the state what the job needs. */
 static void
 prepare_job (VodUpload *upload, VodJob *job)
 {
   VodTry *try = vod_upload_try_of (upload, job->kind);
-  VodSlicesStats stats;
 
   job->begun = g_get_monotonic_time ();
+  job->attempt = upload->attempt;
   if (upload->applied)
     job->applied = vod_api_applied_ref (upload->applied);
   job->upload_id = g_strdup (upload->upload_id);
   if (try)
     try->busy = TRUE;
 
-  if (job->kind == VOD_JOB_COMPLETE) {
-    job->n_etags = vod_slices_count (upload->slices);
-    job->etags = g_new0 (gchar *, job->n_etags + 1);
-    for (guint i = 0; i < job->n_etags; i++)
-      job->etags[i] = g_strdup (vod_slices_get (upload->slices, i)->etag);
-  }
-  if (job->kind == VOD_JOB_COMPLETE || job->kind == VOD_JOB_LOOK) {
-    vod_slices_get_stats (upload->slices, &stats);
-    job->size = stats.size;
-    job->crc64 = vod_slices_crc64 (upload->slices);
+  switch (job->kind) {
+    case VOD_JOB_PART:
+      prepare_part (upload, job);
+      break;
+    case VOD_JOB_INITIATE:
+      prepare_initiate (upload, job);
+      break;
+    case VOD_JOB_CHECK:
+    case VOD_JOB_COMPLETE:
+    case VOD_JOB_LOOK:
+      prepare_object (upload, job);
+      break;
+    case VOD_JOB_SYNC:
+      prepare_sync (upload, job);
+      break;
+    case VOD_JOB_SWEEP:
+      upload->swept = TRUE;
+      break;
+    default:
+      break;
   }
 }
 
@@ -285,13 +404,17 @@ goes_to_endpoint (const VodUpload *upload, const VodJob *job)
     case VOD_JOB_APPLY:
     case VOD_JOB_RENEW:
     case VOD_JOB_COMMIT:
+    case VOD_JOB_SWEEP:
       return TRUE;
+    case VOD_JOB_CHECK:
+    case VOD_JOB_LIST:
     case VOD_JOB_INITIATE:
     case VOD_JOB_PART:
     case VOD_JOB_COMPLETE:
     case VOD_JOB_LOOK:
     case VOD_JOB_ABORT:
       return upload->settings.forward;
+    case VOD_JOB_SYNC:
     case VOD_JOB_NONE:
     case VOD_JOB_EXIT:
       break;
@@ -327,17 +450,27 @@ do_job (VodWorker *worker, VodJob *job)
   if (job->kind == VOD_JOB_APPLY && upload->step_try.failures == 0)
     upload->events.milestone (VOD_UPLOAD_OPENING, upload->data);
 
+  if (job->kind == VOD_JOB_SYNC) {
+    vod_local_sync (upload->local, job->size, job->eos, &error);
+    return error;
+  }
+  if (job->kind == VOD_JOB_SWEEP && !vod_upload_take_discard (upload, job))
+    return NULL;
   if (job->kind == VOD_JOB_APPLY || job->kind == VOD_JOB_RENEW ||
-      job->kind == VOD_JOB_COMMIT) {
-    job->signature = vod_upload_obtain_signature (worker, &error);
+      job->kind == VOD_JOB_COMMIT || job->kind == VOD_JOB_SWEEP) {
+    job->signature = vod_upload_obtain_signature (
+        worker, job->kind != VOD_JOB_SWEEP, &error);
     if (job->signature == NULL)
       return error;
   }
   choose_endpoint (upload, job);
   if (job->endpoint.uri)
     settings.endpoint = (gchar *)job->endpoint.uri;
-  return vod_job_perform (job, &settings, worker->http, vod_upload_note_sent,
+  vod_upload_note_before (upload, job);
+  error = vod_job_perform (job, &settings, worker->http, vod_upload_note_sent,
       upload, worker->cancellable);
+  vod_upload_note_after (upload, job, error);
+  return error;
 }
 
 static void
@@ -365,6 +498,7 @@ work (VodWorker *worker)
 
     worker->busy = TRUE;
     g_mutex_unlock (&upload->lock);
+    vod_upload_tell_trouble (upload);
     vod_upload_tell_progress (upload, FALSE);
     vod_job_clear (&job);
     g_mutex_lock (&upload->lock);

@@ -503,8 +503,11 @@ remember (const gchar *dir, const gchar *endpoint, const gchar *object,
       .applied = g_get_real_time () / G_USEC_PER_SEC - age};
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (vod_session_remember_discard (dir, &state, &error));
+  VodSession *discard = vod_session_remember_discard (dir, &state, &error);
+
   g_assert_no_error (error);
+  g_assert_cmpstr (vod_session_found (discard)->object_key, ==, object);
+  vod_session_close (discard);
 }
 
 static guint
@@ -605,7 +608,7 @@ test_a_discard_must_be_whole (void)
       .applied = 1};
   g_autoptr (GError) error = NULL;
 
-  g_assert_false (vod_session_remember_discard (dir, &state, &error));
+  g_assert_null (vod_session_remember_discard (dir, &state, &error));
   g_assert_error (error, VOD_ERROR, VOD_ERROR_PARAMETER);
   g_assert_cmpuint (count (dir), ==, 0);
   session_remove_dir (dir);

@@ -44,7 +44,8 @@ write_bytes (VodSlices *slices, const guint8 *data, gsize len, gsize *taken)
     if (result != VOD_WRITE_OK)
       return result;
     g_assert_cmpuint (plan.len, >, 0);
-    vod_slices_copy (&plan, data + *taken);
+    g_assert_cmpint (
+        vod_slices_copy (&plan, data + *taken, NULL), ==, VOD_SPOOL_OK);
     *taken += vod_slices_end_write (slices, &plan);
   }
   return VOD_WRITE_OK;
@@ -92,9 +93,10 @@ slice_bytes (VodSlice *slice)
   GByteArray *bytes = g_byte_array_new ();
 
   while (bytes->len < slice->size) {
-    gsize len;
-    const guint8 *data = vod_slice_peek (slice, bytes->len, &len);
+    guint8 data[UNIT];
+    gsize len = vod_slice_read (slice, bytes->len, data, sizeof data);
 
+    g_assert_cmpuint (len, >, 0);
     g_byte_array_append (bytes, data, len);
   }
   return bytes;

@@ -198,7 +198,7 @@ test_stop_while_paused (void)
   g_assert_cmpint (owner_write (owner, 3 * MIB), ==, VOD_FLOW_OK);
   g_assert_true (test_wait_until (three_parts_are_there, owner, 10));
   vod_upload_set_paused (owner->upload, TRUE);
-  vod_upload_stop (owner->upload);
+  vod_upload_stop (owner->upload, FALSE);
   g_assert_true (vod_upload_join (owner->upload));
   g_assert_cmpuint (
       emulator_count (emulator, "AbortMultipartUpload", 204), ==, 1);

@@ -35,7 +35,7 @@ test_stop (gconstpointer data)
   vod_upload_finish (owner->upload);
   g_assert_true (emulator_wait_hits (emulator, 1));
   begin = g_get_monotonic_time ();
-  vod_upload_stop (owner->upload);
+  vod_upload_stop (owner->upload, FALSE);
   g_assert_cmpint ((g_get_monotonic_time () - begin) / 1000, <, 100);
   g_assert_cmpint (vod_upload_wait (owner->upload), ==, VOD_FLOW_STOPPED);
   g_assert_true (vod_upload_join (owner->upload));
@@ -56,7 +56,7 @@ test_stop_before_anything (void)
   Owner *owner = owner_new (emulator);
   gsize taken;
 
-  vod_upload_stop (owner->upload);
+  vod_upload_stop (owner->upload, FALSE);
   g_assert_cmpint (
       vod_upload_write (owner->upload, (const guint8 *)"a", 1, &taken), ==,
       VOD_FLOW_STOPPED);
@@ -75,7 +75,7 @@ test_stop_after_the_end (void)
   owner_write (owner, 1000);
   owner_assert_finished (owner, 0);
   for (guint i = 0; i < 3; i++) {
-    vod_upload_stop (owner->upload);
+    vod_upload_stop (owner->upload, FALSE);
     g_assert_true (vod_upload_join (owner->upload));
   }
   owner_assert_state (owner, "done");
@@ -148,7 +148,7 @@ test_interrupt_is_sticky (void)
   g_assert_cmpint (
       GPOINTER_TO_INT (g_thread_join (thread)), ==, VOD_FLOW_INTERRUPTED);
   vod_upload_interrupt (owner->upload, FALSE);
-  vod_upload_stop (owner->upload);
+  vod_upload_stop (owner->upload, FALSE);
   owner_free (owner);
 }
 
@@ -175,7 +175,7 @@ test_interrupt_while_memory_is_full (void)
   first = owner->size;
   g_assert_cmpuint (first, >, 0);
   g_assert_cmpuint (first, <=, 4 * MIB);
-  vod_upload_stop (owner->upload);
+  vod_upload_stop (owner->upload, FALSE);
   owner_free (owner);
 }
 

@@ -182,7 +182,7 @@ owner_new (Emulator *emulator)
 void
 owner_free (Owner *owner)
 {
-  vod_upload_stop (owner->upload);
+  vod_upload_stop (owner->upload, FALSE);
   g_assert_true (vod_upload_join (owner->upload));
   g_assert_true (test_no_threads ("vod-upload"));
   vod_upload_unref (owner->upload);

@@ -98,6 +98,7 @@ def check_messages(readme, source_dir):
     problems = [f"message {n} is only in one place"
                 for n in sorted(posted ^ documented)]
     fields = set(re.findall(r'"([a-z-]+)",\s*G_TYPE_', source))
+    fields |= set(re.findall(r'set_path \(structure, "([a-z-]+)"', source))
     named = set(re.findall(r"`([a-z-]+)`", " ".join(rows.values())))
     problems += [f"message field {f} is only in one place"
                  for f in sorted(fields ^ named)]

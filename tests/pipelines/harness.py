@@ -54,6 +54,8 @@ def configure(build):
                 name in ("LANGUAGE", "GST_DEBUG", "GST_TRACERS"):
             del os.environ[name]
     os.environ["LANG"] = "C.UTF-8"
+    os.environ["XDG_STATE_HOME"] = os.path.join(
+        BUILD, "tests", "pipelines", "state")
     become_subreaper()
 
 

@@ -58,7 +58,7 @@ class InputCase(unittest.TestCase):
     def fails(self, *settings, **kwargs):
         result = self.launch("endpoint=" + self.base,
                              "signature-url=%s/signature" % self.base,
-                             *settings, **kwargs)
+                             "resume=false", *settings, **kwargs)
         error = harness.failure(result)
         self.assertEqual(len(self.emulator.state()["media"]), self.media)
         self.assertEqual(self.emulator.state()["uploads"], [])

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vodspool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PIECE (256 * 1024)
+
+struct _VodSpool {
+  int fd;
+  gboolean source;
+  /* Of the writing thread. */
+  guint64 size; /* of the stream */
+  guint64 left; /* bytes of an earlier recording; 0: none, or outgrown */
+};
+
+static gboolean
+fail (const gchar *doing, int number, GError **error)
+{
+  gboolean full = number == ENOSPC || number == EDQUOT || number == EFBIG;
+
+  vod_error_set (error, full ? VOD_ERROR_NO_SPACE : VOD_ERROR_LOCAL,
+      "The spool cannot be %s: %s; set state-dir to a folder with enough room "
+      "for the whole recording",
+      doing, g_strerror (number));
+  return FALSE;
+}
+
+/* --- life -----------------------------------------------------------------*/
+
+static int
+open_private (const gchar *path, int flags, GError **error)
+{
+  int fd = open (path,
+      flags | O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+  struct stat info;
+
+  if (fd < 0) {
+    fail ("opened", errno, error);
+    return -1;
+  }
+  if (fstat (fd, &info) != 0 || !S_ISREG (info.st_mode) ||
+      info.st_uid != geteuid () || (info.st_mode & 077) != 0 ||
+      info.st_nlink != 1) {
+    vod_error_set (error, VOD_ERROR_LOCAL,
+        "The spool is not a regular file of ours that nobody else may use");
+    close (fd);
+    return -1;
+  }
+  return fd;
+}
+
+static VodSpool *
+spool_new (int fd, gboolean source)
+{
+  VodSpool *spool = g_new0 (VodSpool, 1);
+
+  spool->fd = fd;
+  spool->source = source;
+  return spool;
+}
+
+VodSpool *
+vod_spool_open (const gchar *path, GError **error)
+{
+  int fd = open_private (path, 0, error);
+  VodSpool *spool;
+
+  if (fd < 0)
+    return NULL;
+  spool = spool_new (fd, FALSE);
+  spool->left = (guint64)lseek (fd, 0, SEEK_END);
+  return spool;
+}
+
+VodSpool *
+vod_spool_open_source (const gchar *path)
+{
+  int fd = open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  struct stat info;
+
+  if (fd < 0)
+    return NULL;
+  if (fstat (fd, &info) != 0 || !S_ISREG (info.st_mode)) {
+    close (fd);
+    return NULL;
+  }
+  return spool_new (fd, TRUE);
+}
+
+void
+vod_spool_free (VodSpool *spool)
+{
+  close (spool->fd);
+  g_free (spool);
+}
+
+gboolean
+vod_spool_is_source (const VodSpool *spool)
+{
+  return spool->source;
+}
+
+guint64
+vod_spool_left (const VodSpool *spool)
+{
+  return spool->left;
+}
+
+guint64
+vod_spool_size (const VodSpool *spool)
+{
+  return spool->size;
+}
+
+/* --- reading and writing --------------------------------------------------*/
+
+gsize
+vod_spool_read (VodSpool *spool, guint64 offset, gpointer buffer, gsize len)
+{
+  gssize n;
+
+  do
+    n = pread (spool->fd, buffer, len, (off_t)offset);
+  while (n < 0 && errno == EINTR);
+  return n > 0 ? (gsize)n : 0;
+}
+
+/* Is what the file has at @offset equal to @data (NULL: zeros)? */
+static gboolean
+holds (VodSpool *spool, guint64 offset, const guint8 *data, gsize len)
+{
+  guint8 there[4096];
+  static const guint8 zeros[sizeof there];
+
+  while (len > 0) {
+    gsize n = vod_spool_read (spool, offset, there, MIN (len, sizeof there));
+
+    if (n == 0 || memcmp (there, data ? data : zeros, n) != 0)
+      return FALSE;
+    offset += n;
+    len -= n;
+    if (data)
+      data += n;
+  }
+  return TRUE;
+}
+
+static gboolean
+write_all (int fd, guint64 offset, const guint8 *data, gsize len)
+{
+  while (len > 0) {
+    gssize n = pwrite (fd, data, len, (off_t)offset);
+
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0) {
+      errno = n == 0 ? ENOSPC : errno;
+      return FALSE;
+    }
+    offset += (gsize)n;
+    data += n;
+    len -= (gsize)n;
+  }
+  return TRUE;
+}
+
+VodSpoolResult
+vod_spool_write (VodSpool *spool, guint64 offset, const guint8 *data, gsize len,
+    GError **error)
+{
+  gsize old = 0;
+  gboolean ok;
+
+  /* What an earlier recording left must be the same; it is not written anew. */
+  if (offset < spool->left) {
+    old = (gsize)MIN (len, spool->left - offset);
+    if (!holds (spool, offset, data, old))
+      return VOD_SPOOL_DIFFERS;
+  }
+  if (old < len) {
+    /* A gap is at the end of the stream: a hole is enough. */
+    ok = data ? write_all (spool->fd, offset + old, data + old, len - old)
+              : ftruncate (spool->fd, (off_t)(offset + len)) == 0;
+    if (!ok) {
+      fail ("written", errno, error);
+      return VOD_SPOOL_FAILED;
+    }
+  }
+  spool->size = MAX (spool->size, offset + len);
+  if (spool->size >= spool->left)
+    spool->left = 0;
+  return VOD_SPOOL_OK;
+}
+
+gboolean
+vod_spool_sync (VodSpool *spool, GError **error)
+{
+  return fdatasync (spool->fd) == 0 || fail ("synced", errno, error);
+}
+
+/* --- parting from an earlier recording ------------------------------------*/
+
+static gboolean
+copy_to (VodSpool *spool, int fd)
+{
+  g_autofree guint8 *buffer = g_malloc (PIECE);
+
+  for (guint64 offset = 0; offset < spool->size;) {
+    gsize n = vod_spool_read (
+        spool, offset, buffer, MIN (PIECE, spool->size - offset));
+
+    if (n == 0) {
+      errno = EIO;
+      return FALSE;
+    }
+    if (!write_all (fd, offset, buffer, n))
+      return FALSE;
+    offset += n;
+  }
+  return TRUE;
+}
+
+gboolean
+vod_spool_part (VodSpool *spool, const gchar *path, GError **error)
+{
+  int fd;
+  gboolean done;
+
+  unlink (path);
+  fd = open_private (path, O_EXCL, error);
+  if (fd < 0)
+    return FALSE;
+  /* From here on readers read the copy: what they may read is the same. */
+  done = copy_to (spool, fd) && dup3 (fd, spool->fd, O_CLOEXEC) >= 0;
+  if (!done) {
+    fail ("copied", errno, error);
+    unlink (path);
+  }
+  close (fd);
+  if (done)
+    spool->left = 0;
+  return done;
+}
