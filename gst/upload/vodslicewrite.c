@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "vodslices-private.h"
+
+/* --- room -----------------------------------------------------------------*/
+
+static VodSlice *
+new_slice (VodSlices *self)
+{
+  VodSlice *slice = g_new0 (VodSlice, 1);
+
+  slice->number = self->all->len + 1;
+  slice->offset = self->size;
+  slice->state = VOD_SLICE_FILLING;
+  slice->file = self->file;
+  if (slice->file == NULL)
+    slice->bytes = vod_extent_new (self->store);
+  g_ptr_array_add (self->all, slice);
+  return slice;
+}
+
+/* The slice that holds the byte at @position, which is below the size. */
+static VodSlice *
+slice_at (const VodSlices *self, guint64 position)
+{
+  guint low = 0, high = self->all->len;
+
+  while (high - low > 1) {
+    guint middle = low + (high - low) / 2;
+
+    if (slice_at_index (self, middle)->offset <= position)
+      low = middle;
+    else
+      high = middle;
+  }
+  return slice_at_index (self, low);
+}
+
+/* Gives up the oldest slice that was kept. */
+static gboolean
+drop_oldest (VodSlices *self)
+{
+  for (guint i = vod_slices_next_open (self, 0); i < self->all->len;
+       i = vod_slices_next_open (self, i + 1)) {
+    VodSlice *slice = slice_at_index (self, i);
+
+    if (is_droppable (self, slice)) {
+      g_clear_pointer (&slice->bytes, vod_extent_free);
+      return TRUE;
+    }
+  }
+  return FALSE;
+}
+
+static gboolean
+grow_slice (VodSlices *self, VodSlice *slice)
+{
+  while (!vod_extent_grow (slice->bytes)) {
+    if (!drop_oldest (self))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Reads the bytes of @slice from its file. FALSE: they cannot be read, or there
+ * is no memory for them. */
+static gboolean
+load_slice (VodSlices *self, VodSlice *slice)
+{
+  VodExtent *bytes = vod_extent_new (self->store);
+  gsize run, n;
+
+  for (guint64 done = 0; done < slice->size; done += n) {
+    if (done == vod_extent_capacity (bytes) && !vod_extent_grow (bytes))
+      break;
+    n = vod_spool_read (slice->file, slice->offset + done,
+        vod_extent_at (bytes, done, &run), MIN (run, slice->size - done));
+    if (n == 0)
+      break;
+    if (done + n == slice->size) {
+      slice->bytes = bytes;
+      slice->file = NULL;
+      return TRUE;
+    }
+  }
+  vod_extent_free (bytes);
+  return FALSE;
+}
+
+gboolean
+vod_slices_leave_file (VodSlices *self)
+{
+  VodSlice *slice = last_slice (self);
+
+  self->file = NULL;
+  self->config.file = NULL;
+  if (slice == NULL || slice->state != VOD_SLICE_FILLING)
+    return TRUE;
+  if (slice->size >= self->config.min_part) {
+    slice->state = VOD_SLICE_READY;
+    return TRUE;
+  }
+  if (slice->size > 0)
+    return load_slice (self, slice);
+  slice->file = NULL;
+  slice->bytes = vod_extent_new (self->store);
+  return TRUE;
+}
+
+/* --- the head and the distance of rewrites --------------------------------*/
+
+/* A region that ends at @end was rewritten or skipped before enough payload
+ * was seen: it is part of the head. FALSE if the head gets too big. */
+static gboolean
+extend_head (VodSlices *self, guint64 end)
+{
+  guint64 block = block_size (&self->config);
+  guint64 cut;
+
+  if (self->head_known || end <= self->head)
+    return TRUE;
+
+  /* Robust mp4 rewrites the mdat header too, which is the first thing behind
+   * the space that it skips: a little more belongs to the head. */
+  cut = (end / block + 1) * block;
+  if (cut - end < block / 4)
+    cut += block;
+  if (end > G_MAXUINT64 / 2 ||
+      (self->file == NULL && cut > self->config.max_bytes / 2))
+    return FALSE;
+  self->head = end;
+  self->head_cut = cut;
+  return TRUE;
+}
+
+static void
+note_rewrite (VodSlices *self, const VodSlice *slice, guint64 position)
+{
+  if (!is_head (self, slice))
+    self->distance = MAX (self->distance, self->size - position);
+}
+
+static void
+note_appended (VodSlices *self, gsize len, gboolean zero)
+{
+  if (zero) {
+    self->run = 0;
+    return;
+  }
+  self->run += len;
+  if (self->run >= self->config.min_part)
+    self->head_known = TRUE;
+}
+
+/* --- writing --------------------------------------------------------------*/
+
+/* Room at the end of the stream. */
+static VodWriteResult
+plan_append (VodSlices *self, guint64 len, VodWritePlan *plan)
+{
+  VodSlice *slice = last_slice (self);
+  gsize run;
+
+  if (slice == NULL || slice->state != VOD_SLICE_FILLING) {
+    if (self->all->len >= self->config.max_parts)
+      return VOD_WRITE_NO_PART;
+    slice = new_slice (self);
+  }
+  if (slice->bytes && slice->size == vod_extent_capacity (slice->bytes) &&
+      !grow_slice (self, slice))
+    return VOD_WRITE_FULL;
+
+  plan->slice = slice;
+  plan->len = MIN (len, vod_slices_limit (self, slice) - slice->size);
+  if (slice->bytes) {
+    plan->dest = vod_extent_at (slice->bytes, slice->size, &run);
+    plan->len = MIN (plan->len, run);
+  }
+  plan->file = slice->file;
+  plan->position = self->size;
+  return VOD_WRITE_OK;
+}
+
+/* Where a rewrite at @offset of @slice, which is in memory, goes. */
+static VodWriteResult
+plan_in_memory (VodSlices *self, VodSlice *slice, guint64 offset,
+    VodWritePlan *plan, gsize *run)
+{
+  if (slice->state != VOD_SLICE_IN_FLIGHT) {
+    plan->dest = vod_extent_at (slice->bytes, offset, run);
+  } else {
+    plan->dest = vod_extent_shadow_at (slice->bytes, offset, run);
+    while (plan->dest == NULL) {
+      if (vod_extent_add_shadow (slice->bytes, offset, &plan->original,
+              &plan->shadow, &plan->shadow_size))
+        plan->dest = vod_extent_shadow_at (slice->bytes, offset, run);
+      else if (!drop_oldest (self))
+        return VOD_WRITE_FULL;
+    }
+  }
+  return VOD_WRITE_OK;
+}
+
+/* The spool takes no more, but this slice is to be rewritten: then it has to be
+ * in memory. */
+static VodWriteResult
+bring_to_memory (VodSlices *self, VodSlice *slice)
+{
+  if (vod_spool_is_source (slice->file))
+    return VOD_WRITE_OUT_OF_REACH;
+  if (slice->state == VOD_SLICE_IN_FLIGHT)
+    return VOD_WRITE_FULL;
+  return load_slice (self, slice) ? VOD_WRITE_OK : VOD_WRITE_LOST;
+}
+
+/* Room over bytes that were written before. */
+static VodWriteResult
+plan_rewrite (VodSlices *self, guint64 len, VodWritePlan *plan)
+{
+  VodSlice *slice = slice_at (self, self->position);
+  guint64 offset = self->position - slice->offset;
+  VodWriteResult result = VOD_WRITE_OK;
+  gsize run = G_MAXSIZE;
+
+  if (slice->file && slice->file != self->file)
+    result = bring_to_memory (self, slice);
+  else if (slice->file == NULL && slice->bytes == NULL)
+    result = VOD_WRITE_OUT_OF_REACH;
+  if (result == VOD_WRITE_OK && slice->bytes)
+    result = plan_in_memory (self, slice, offset, plan, &run);
+  if (result != VOD_WRITE_OK)
+    return result;
+
+  plan->slice = slice;
+  plan->file = slice->file;
+  plan->len = MIN (len, slice->size - offset);
+  plan->len = MIN (plan->len, run);
+  plan->position = self->position;
+  return VOD_WRITE_OK;
+}
+
+VodWriteResult
+vod_slices_begin_write (VodSlices *self, gsize len, VodWritePlan *plan)
+{
+  VodWriteResult result;
+
+  memset (plan, 0, sizeof (*plan));
+
+  if (self->position > self->size) {
+    if (!extend_head (self, self->position))
+      return VOD_WRITE_HEAD_TOO_BIG;
+    if (self->position - self->size > vod_slices_room (self))
+      return VOD_WRITE_NO_PART;
+    plan->zero = TRUE;
+    result = plan_append (self, self->position - self->size, plan);
+  } else if (self->position == self->size) {
+    result = plan_append (self, len, plan);
+  } else {
+    guint64 end = self->position + MIN (len, self->size - self->position);
+
+    if (!extend_head (self, end))
+      return VOD_WRITE_HEAD_TOO_BIG;
+    result = plan_rewrite (self, len, plan);
+  }
+
+  self->blocked = result == VOD_WRITE_FULL;
+  if (result == VOD_WRITE_OK)
+    plan->slice->pinned = TRUE;
+  return result;
+}
+
+VodSpoolResult
+vod_slices_copy (const VodWritePlan *plan, const guint8 *data, GError **error)
+{
+  if (plan->file)
+    return vod_spool_write (
+        plan->file, plan->position, plan->zero ? NULL : data, plan->len, error);
+  if (plan->shadow)
+    memcpy (plan->shadow, plan->original, plan->shadow_size);
+  if (plan->zero)
+    memset (plan->dest, 0, plan->len);
+  else
+    memcpy (plan->dest, data, plan->len);
+  return VOD_SPOOL_OK;
+}
+
+void
+vod_slices_cancel_write (VodSlices *self, const VodWritePlan *plan)
+{
+  plan->slice->pinned = FALSE;
+  vod_slices_drop_if_released (self, plan->slice);
+}
+
+gsize
+vod_slices_end_write (VodSlices *self, const VodWritePlan *plan)
+{
+  VodSlice *slice = plan->slice;
+
+  slice->pinned = FALSE;
+
+  if (plan->position == self->size) {
+    slice->size += plan->len;
+    self->size += plan->len;
+    note_appended (self, plan->len, plan->zero);
+    if (slice->size == vod_slices_limit (self, slice))
+      slice->state = VOD_SLICE_READY;
+  } else {
+    note_rewrite (self, slice, plan->position);
+    if (slice->state == VOD_SLICE_CONFIRMED)
+      vod_slices_make_dirty (self, slice);
+    else if (slice->state == VOD_SLICE_IN_FLIGHT && plan->file)
+      slice->torn = TRUE;
+  }
+
+  vod_slices_drop_if_released (self, slice);
+
+  if (plan->zero)
+    return 0;
+  self->position += plan->len;
+  return plan->len;
+}
