@@ -100,8 +100,9 @@ resource_error (GError *error, const VodErrorDetails *details)
       return GST_RESOURCE_ERROR_READ;
     case VOD_ERROR_SEEK:
       return GST_RESOURCE_ERROR_SEEK;
+    case VOD_ERROR_LOCAL:
     case VOD_ERROR_BUSY:
-      return GST_RESOURCE_ERROR_BUSY;
+      return GST_RESOURCE_ERROR_OPEN_WRITE;
     case VOD_ERROR_LIMIT:
     case VOD_ERROR_NO_SPACE:
       return GST_RESOURCE_ERROR_NO_SPACE_LEFT;

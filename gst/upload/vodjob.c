@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../cloud/vodchecksum.h"
+#include "vodretry.h"
 
 #define READ_PIECE (256 * 1024)
 #define ABORT_TIMEOUT 2 /* s: interface.md, "one DELETE, 2 s at most" */
@@ -336,8 +337,17 @@ target_of (const VodApiApplied *applied, const VodUploadSettings *settings,
   };
 }
 
+/* Apply's answer to a session key that it does not know: its number is not known
+ * (protocol.md 9), but those that speak of the signature are. */
+static gboolean
+is_forgotten (GError *error)
+{
+  return error->code == VOD_ERROR_SERVICE &&
+      vod_retry_classify (error, 1) == VOD_RETRY_AGAIN;
+}
+
 /* A session that the service has forgotten has no parts that could be deleted.
- */
+ * A signature that it does not take says nothing about that. */
 static void
 perform_sweep (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
     GCancellable *cancellable, GError **error)
@@ -358,7 +368,7 @@ perform_sweep (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
     bucket_uri = g_strconcat ("https://", applied->bucket_host, NULL);
     target = target_of (applied, settings, bucket_uri);
     perform_abort (http, &target, state->upload_id, cancellable, error);
-  } else if (local && local->code != VOD_ERROR_SERVICE) {
+  } else if (local && !is_forgotten (local)) {
     g_propagate_error (error, g_steal_pointer (&local));
   }
   g_clear_error (&local);

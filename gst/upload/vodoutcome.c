@@ -10,94 +10,6 @@
 
 #define LOOKS 4
 
-/* The right to end the upload goes to one only. */
-static gboolean
-claim_end (VodUpload *upload)
-{
-  if (upload->end != VOD_END_NONE || upload->ending)
-    return FALSE;
-  upload->ending = TRUE;
-  return TRUE;
-}
-
-/* Would another run with the same media come any further? */
-static gboolean
-is_worth_resuming (const GError *error)
-{
-  switch (error->code) {
-    case VOD_ERROR_CANCELLED:
-    case VOD_ERROR_LIMIT:
-    case VOD_ERROR_PARAMETER:
-    case VOD_ERROR_READ:
-    case VOD_ERROR_SEEK:
-      return FALSE;
-    default:
-      return TRUE;
-  }
-}
-
-/* Notes in @error what of the upload is left. Without the lock. */
-static gboolean
-describe_rest (VodUpload *upload, GError *error)
-{
-  VodErrorDetails *details = vod_error_details (error);
-  gboolean keep = vod_upload_is_kept (upload) && is_worth_resuming (error);
-
-  g_mutex_lock (&upload->lock);
-  keep = keep && !upload->discard_on_stop;
-  g_mutex_unlock (&upload->lock);
-  details->resumable = keep;
-  if (upload->local)
-    details->spool_location = vod_local_spool_path (upload->local);
-  return keep;
-}
-
-/* For who has claimed the end. Takes @error. Without the lock. */
-static void
-tell_failure (VodUpload *upload, GError *error)
-{
-  gboolean cancelled = error->code == VOD_ERROR_CANCELLED;
-  gboolean keep = describe_rest (upload, error), recording, first;
-  GPtrArray *requests = NULL;
-
-  upload->events.failed (error, upload->data);
-  g_error_free (error);
-
-  g_mutex_lock (&upload->lock);
-  recording = upload->spooling && !cancelled;
-  first = upload->end == VOD_END_NONE;
-  if (first) {
-    upload->end = VOD_END_FAILED;
-    upload->holding = !keep && upload->local;
-    upload->keep_at_stop = keep;
-    upload->parts_to_delete = upload->parts_to_delete && !keep;
-    requests = vod_upload_take_requests (upload);
-    vod_slices_release (upload->slices);
-  }
-  g_cond_broadcast (&upload->work);
-  g_cond_broadcast (&upload->room);
-  g_mutex_unlock (&upload->lock);
-  /* With a spool, recording may go on (vod_upload_record()), until the stop. */
-  if (first && !recording)
-    vod_upload_let_go (upload, keep, cancelled);
-  if (requests)
-    vod_upload_cancel_all (requests);
-}
-
-void
-vod_upload_fail (VodUpload *upload, GError *error)
-{
-  gboolean claimed;
-
-  g_mutex_lock (&upload->lock);
-  claimed = claim_end (upload);
-  g_mutex_unlock (&upload->lock);
-  if (claimed)
-    tell_failure (upload, error);
-  else
-    g_error_free (error);
-}
-
 /* --- the clock of retry-duration ------------------------------------------*/
 
 /* What of the time since the first failure has stood still. */
@@ -226,7 +138,7 @@ settle_commit (VodWorker *worker, VodJob *job)
       .verify_content = job->committed.verify_content,
   };
 
-  if (!claim_end (upload))
+  if (!vod_upload_claim_end (upload))
     return;
   upload->step = VOD_STEP_END;
   vod_slices_get_stats (upload->slices, &stats);
@@ -594,53 +506,6 @@ give_slice_back (VodUpload *upload, VodJob *job, gint delay, gboolean firm)
       g_get_monotonic_time () + MAX (delay, 0) * (gint64)1000, firm);
 }
 
-/* --- what has to begin from the start --------------------------------------*/
-
-/* Where an upload that cannot go on as it is may begin anew; END: nowhere. */
-static VodStep
-where_to_begin (VodUpload *upload, const VodJob *job, GError *error)
-{
-  const VodErrorDetails *details = vod_error_details (error);
-  gboolean gone = g_strcmp0 (details->error_code, "NoSuchUpload") == 0;
-  gboolean refused = error->code == VOD_ERROR_SERVICE &&
-      vod_retry_classify (error, 1) != VOD_RETRY_SIGNATURE &&
-      details->number != 10004;
-
-  switch (job->kind) {
-    case VOD_JOB_APPLY:
-      return upload->resuming && refused ? VOD_STEP_APPLY : VOD_STEP_END;
-    case VOD_JOB_RENEW:
-      return refused ? VOD_STEP_APPLY : VOD_STEP_END;
-    case VOD_JOB_CHECK:
-      return VOD_STEP_APPLY;
-    case VOD_JOB_LIST:
-      return gone ? VOD_STEP_INITIATE : VOD_STEP_APPLY;
-    case VOD_JOB_PART:
-      return !gone                  ? VOD_STEP_END
-          : upload->completed_there ? VOD_STEP_APPLY
-                                    : VOD_STEP_INITIATE;
-    case VOD_JOB_COMPLETE:
-    case VOD_JOB_LOOK:
-      return gone || error->code == VOD_ERROR_INTEGRITY ||
-              g_strcmp0 (details->error_code, "InvalidPart") == 0
-          ? VOD_STEP_APPLY
-          : VOD_STEP_END;
-    case VOD_JOB_COMMIT:
-      return refused && upload->resuming ? VOD_STEP_APPLY : VOD_STEP_END;
-    default:
-      return VOD_STEP_END;
-  }
-}
-
-/* @job failed for good, but another beginning may help. */
-static gboolean
-begin_anew (VodUpload *upload, const VodJob *job, GError *error)
-{
-  VodStep from = where_to_begin (upload, job, error);
-
-  return from != VOD_STEP_END && vod_upload_begin_anew (upload, from);
-}
-
 /* What was known of the interrupted upload is not so: no failure of this one.
  * TRUE: @job is dealt with. */
 static gboolean
@@ -651,7 +516,7 @@ learn_from_refusal (VodWorker *worker, const VodJob *job, GError *error)
 
   switch (job->kind) {
     case VOD_JOB_APPLY:
-      return upload->resuming && begin_anew (upload, job, error);
+      return upload->resuming && vod_upload_begin_anew (upload, job, error);
     case VOD_JOB_CHECK:
       if (!gone && error->code != VOD_ERROR_INTEGRITY)
         return FALSE;
@@ -663,7 +528,7 @@ learn_from_refusal (VodWorker *worker, const VodJob *job, GError *error)
       if (upload->blind)
         note_completed (worker);
       else
-        return begin_anew (upload, job, error);
+        return vod_upload_begin_anew (upload, job, error);
       return TRUE;
     default:
       return FALSE;
@@ -718,12 +583,12 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
   delay = book_failure (upload, job, error, way, &failures, &final);
   give_slice_back (upload, job, delay, error->code != VOD_ERROR_NETWORK);
   if (final)
-    anew = begin_anew (upload, job, error);
+    anew = vod_upload_begin_anew (upload, job, error);
   if (anew)
     delay = 0;
   if (delay >= 0) {
     upload->retries++;
-  } else if (claim_end (upload)) {
+  } else if (vod_upload_claim_end (upload)) {
     error = name_refusal (upload, error);
   } else {
     g_error_free (error);
@@ -733,7 +598,7 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
 
   leave_lock (worker);
   if (delay < 0) {
-    tell_failure (upload, error);
+    vod_upload_tell_failure (upload, error);
   } else {
     upload->events.retry (vod_error_details (error)->phase, failures, delay,
         error->message, upload->data);

@@ -170,6 +170,9 @@ void vod_upload_stand_still (VodUpload *upload, gboolean still);
 /* Starts workers while there is more to do than idle ones. With the lock. */
 void vod_upload_ensure_workers (VodUpload *upload);
 
+/* There may be something to do. With the lock. */
+void vod_upload_wake_workers (VodUpload *upload);
+
 /* Workers, started or not, that could take a slice now. With the lock. */
 guint vod_upload_idle_workers (VodUpload *upload);
 
@@ -188,17 +191,47 @@ void vod_upload_cancel_all (GPtrArray *requests);
  * lock. */
 VodTry *vod_upload_try_of (VodUpload *upload, VodJobKind kind);
 
-/* Begins from the start at @from (APPLY, INITIATE) under a new number, because
- * what the service knows of the upload is of no use. FALSE: bytes are missing
- * for that, or it was tried too often. Gives up the lock, and takes it again. */
-gboolean vod_upload_begin_anew (VodUpload *upload, VodStep from);
+/* --- vodanew.c ---
+ *
+ * @job has failed for good with @error; but another beginning, under a new
+ * attempt number, may help. FALSE: it may not, or bytes are missing for that, or
+ * it was tried too often. With the lock, which it gives up and takes again. */
+gboolean
+vod_upload_begin_anew (VodUpload *upload, const VodJob *job, GError *error);
+
+/* The stream is not what the spool has: sets that aside and begins from the
+ * start. For the streaming thread, without the lock. */
+void vod_upload_part_ways (VodUpload *upload);
+
+/* --- vodend.c ---
+ *
+ * The right to end the upload goes to one only. With the lock. */
+gboolean vod_upload_claim_end (VodUpload *upload);
+
+/* For who has claimed the end. Takes @error. Without the lock. */
+void vod_upload_tell_failure (VodUpload *upload, GError *error);
+
+/* --- vodleft.c ---
+ *
+ * What there may be at the service of this upload; NULL: nothing. With the
+ * lock. */
+VodSessionState *vod_upload_leftovers (const VodUpload *upload);
+
+/* Sees to it that @state (taken; NULL: nothing) is deleted sometime. Returns
+ * what remembers it, if anything does. Without the lock. */
+VodSession *
+vod_upload_remember (const VodUpload *upload, VodSessionState *state);
+
+/* A DELETE has ended: what remembers it is not needed any more, or needed from
+ * now on. Without the lock. */
+void
+vod_upload_note_abort (VodUpload *upload, const VodJob *job, gboolean deleted);
+
+/* --- vodkeep.c --- */
 
 /* Opens `local` and takes up what it knows. FALSE: the upload has failed. For
  * the streaming thread, without the lock. */
 gboolean vod_upload_prepare (VodUpload *upload);
-
-/* The stream is not what the spool has. Likewise. */
-void vod_upload_part_ways (VodUpload *upload);
 
 /* The spool takes no more, because of @error (taken). Likewise. */
 void vod_upload_leave_spool (VodUpload *upload, GError *error);

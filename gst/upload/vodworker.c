@@ -93,6 +93,13 @@ vod_upload_ensure_workers (VodUpload *upload)
 }
 
 void
+vod_upload_wake_workers (VodUpload *upload)
+{
+  g_cond_broadcast (&upload->work);
+  vod_upload_ensure_workers (upload);
+}
+
+void
 vod_upload_check_overdue (VodUpload *upload)
 {
   gint64 now = g_get_monotonic_time ();
@@ -196,7 +203,9 @@ choose_last (VodUpload *upload)
   if (upload->end == VOD_END_DONE || !upload->parts_to_delete ||
       upload->applied == NULL || !upload->applied->credentials.secret_key)
     return VOD_JOB_EXIT;
-  if (upload->holding)
+  /* An Initiate that is still under way may tell the upload id. */
+  if (upload->holding ||
+      (upload->step == VOD_STEP_INITIATE && upload->step_try.busy))
     return VOD_JOB_NONE;
   upload->parts_to_delete = FALSE;
   return VOD_JOB_ABORT;

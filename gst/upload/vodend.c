@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How an upload ends: who may end it, what its owner is told, and what becomes
+ * of what it keeps on this machine and has at the service. See
+ * vodupload-private.h for the locks.
+ */
+#include "vodupload-private.h"
+
+gboolean
+vod_upload_is_kept (VodUpload *upload)
+{
+  return upload->local && vod_local_is_kept (upload->local);
+}
+
+void
+vod_upload_let_go (VodUpload *upload, gboolean keep, gboolean cancelled)
+{
+  VodSessionState *state;
+  VodSession *discard;
+
+  if (upload->local && keep)
+    vod_local_keep (upload->local);
+  if (keep || upload->local == NULL)
+    return;
+  /* Another upload of this media may begin at once: this one's session is given
+   * up now, and what has to be deleted is remembered elsewhere. */
+  g_mutex_lock (&upload->lock);
+  state = vod_upload_leftovers (upload);
+  g_mutex_unlock (&upload->lock);
+  discard = vod_upload_remember (upload, state);
+  g_mutex_lock (&upload->lock);
+  upload->discard = discard;
+  upload->holding = FALSE;
+  g_cond_broadcast (&upload->work);
+  g_mutex_unlock (&upload->lock);
+  vod_local_discard (upload->local, cancelled);
+}
+
+gboolean
+vod_upload_claim_end (VodUpload *upload)
+{
+  if (upload->end != VOD_END_NONE || upload->ending)
+    return FALSE;
+  upload->ending = TRUE;
+  return TRUE;
+}
+
+/* Would another run with the same media come any further? */
+static gboolean
+is_worth_resuming (const GError *error)
+{
+  switch (error->code) {
+    case VOD_ERROR_CANCELLED:
+    case VOD_ERROR_LIMIT:
+    case VOD_ERROR_PARAMETER:
+    case VOD_ERROR_READ:
+    case VOD_ERROR_SEEK:
+      return FALSE;
+    default:
+      return TRUE;
+  }
+}
+
+/* Notes in @error what of the upload is left. Without the lock. */
+static gboolean
+describe_rest (VodUpload *upload, GError *error)
+{
+  VodErrorDetails *details = vod_error_details (error);
+  gboolean keep = vod_upload_is_kept (upload) && is_worth_resuming (error);
+
+  g_mutex_lock (&upload->lock);
+  keep = keep && !upload->discard_on_stop;
+  g_mutex_unlock (&upload->lock);
+  details->resumable = keep;
+  if (upload->local)
+    details->spool_location = vod_local_spool_path (upload->local);
+  return keep;
+}
+
+void
+vod_upload_tell_failure (VodUpload *upload, GError *error)
+{
+  gboolean cancelled = error->code == VOD_ERROR_CANCELLED;
+  gboolean keep = describe_rest (upload, error), recording, first;
+  GPtrArray *requests = NULL;
+
+  upload->events.failed (error, upload->data);
+  g_error_free (error);
+
+  g_mutex_lock (&upload->lock);
+  recording = upload->spooling && !cancelled;
+  first = upload->end == VOD_END_NONE;
+  if (first) {
+    upload->end = VOD_END_FAILED;
+    upload->holding = !keep && upload->local;
+    upload->keep_at_stop = keep;
+    upload->parts_to_delete = upload->parts_to_delete && !keep;
+    requests = vod_upload_take_requests (upload);
+    vod_slices_release (upload->slices);
+  }
+  g_cond_broadcast (&upload->work);
+  g_cond_broadcast (&upload->room);
+  g_mutex_unlock (&upload->lock);
+  /* With a spool, recording may go on (vod_upload_record()), until the stop. */
+  if (first && !recording)
+    vod_upload_let_go (upload, keep, cancelled);
+  if (requests)
+    vod_upload_cancel_all (requests);
+}
+
+void
+vod_upload_fail (VodUpload *upload, GError *error)
+{
+  gboolean claimed;
+
+  g_mutex_lock (&upload->lock);
+  claimed = vod_upload_claim_end (upload);
+  g_mutex_unlock (&upload->lock);
+  if (claimed)
+    vod_upload_tell_failure (upload, error);
+  else
+    g_error_free (error);
+}
