@@ -64,6 +64,7 @@ on_message (GstBus *bus, GstMessage *message, gpointer data)
 {
   App *app = data;
   g_autoptr (GError) error = NULL;
+  g_autofree gchar *debug = NULL;
 
   switch (GST_MESSAGE_TYPE (message)) {
     case GST_MESSAGE_ELEMENT:
@@ -75,8 +76,9 @@ on_message (GstBus *bus, GstMessage *message, gpointer data)
       g_print ("warning %s\n", error->message);
       break;
     case GST_MESSAGE_ERROR:
-      gst_message_parse_error (message, &error, NULL);
-      g_print ("error %s\n", error->message);
+      gst_message_parse_error (message, &error, &debug);
+      g_print ("error %s %s: %s\n", GST_MESSAGE_SRC_NAME (message),
+          error->message, debug);
       end (app, 1);
       break;
     case GST_MESSAGE_EOS:

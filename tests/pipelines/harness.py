@@ -298,6 +298,17 @@ def sink(emulator, *settings):
             "signature-url=%s/signature" % base, *settings]
 
 
+def settled(emulator):
+    """The state when the emulator has noticed that the client is gone: a
+    request that it let hang is in the log only then."""
+    deadline = time.monotonic() + 10
+    while True:
+        state = emulator.state()
+        if state["open-connections"] <= 1 or time.monotonic() > deadline:
+            return state
+        time.sleep(0.02)
+
+
 # ---- between client and service ----
 
 class Listener(threading.Thread):

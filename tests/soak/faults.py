@@ -14,7 +14,7 @@ RETRY_DURATION = 6
 TIMEOUT = 2
 FAILING = 0.3
 SLACK = 2.0     # s: a busy machine
-MOMENT = 0.1    # s
+MOMENT = 0.2    # s
 
 VOD = ["ApplyUploadUGC", "CommitUploadUGC"]
 COS = ["InitiateMultipartUpload", "UploadPart", "CompleteMultipartUpload",
@@ -241,29 +241,21 @@ def check_patience(upload):
     requests = sorted((e for e in upload.log
                        if e["op"] not in ("AbortMultipartUpload", "media")),
                       key=lambda e: e["time"])
-    since = upload.begun
-    marks = [soak.end_of(e) for e in progress(upload)] + [None]
-    gaps = [0]
-    for mark in marks:
-        trying = [e for e in requests if e["time"] >= since and
-                  (mark is None or e["time"] <= mark)]
-        if trying:
-            last = max(soak.end_of(e) for e in trying)
-            gaps.append((last if mark is None else mark) - trying[0]["time"])
-            expect(gaps[-1] <= RETRY_DURATION + TIMEOUT + SLACK,
-                   "went on for %.1f s without success" % gaps[-1])
-        if mark is not None:
-            since = mark
+    over = max([soak.end_of(e) for e in requests] or [upload.begun])
+    since, last = upload.begun, 0
+    for mark in [soak.end_of(e) for e in progress(upload)] + [over]:
+        begun = [e["time"] for e in requests if since <= e["time"] <= mark]
+        gap = mark - begun[0] if begun else 0
+        expect(gap <= RETRY_DURATION + TIMEOUT + SLACK,
+               "went on for %.1f s without success" % gap)
+        # What succeeded beside the failure that was the end is seen after it.
+        if over - mark < MOMENT:
+            last = max(last, gap)
+        since = mark
     if upload.error:
-        last = max([soak.end_of(e) for e in requests] or [upload.begun])
-        expect(upload.ended <= last + 2 + RETRY_DURATION + SLACK,
-               "ended %.1f s after its last request" % (upload.ended - last))
-    # A success of the last moment, beside the failure that was the end, is seen
-    # after it.
-    if marks[-2:-1] and requests and \
-            soak.end_of(requests[-1]) - marks[-2] < MOMENT:
-        return max(gaps[-2:])
-    return gaps[-1]
+        expect(upload.ended <= over + 2 + RETRY_DURATION + SLACK,
+               "ended %.1f s after its last request" % (upload.ended - over))
+    return last
 
 
 def check_error(upload, patience):

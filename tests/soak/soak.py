@@ -126,7 +126,7 @@ class Upload:
             self.error = harness.Message("error", self.stats["details"])
         with open(path, "rb") as f:
             self.bytes = f.read()
-        self.state = emulator.state()
+        self.state = harness.settled(emulator)
         self.log = self.state["log"]
 
     @staticmethod
