@@ -170,6 +170,15 @@ local_new (const VodUploadSettings *settings)
   return local;
 }
 
+/* Whoever has asked for any of this must have it. That a file is being uploaded
+ * already is no fault of the folder's. */
+static gboolean
+is_insisted_on (const VodUploadSettings *settings, const GError *trouble)
+{
+  return settings->spool || settings->identity == VOD_IDENTITY_EXPLICIT ||
+      (settings->state_dir && trouble->code != VOD_ERROR_BUSY);
+}
+
 VodLocal *
 vod_local_open (
     const VodUploadSettings *settings, VodLocalOpened *opened, GError **error)
@@ -187,8 +196,7 @@ vod_local_open (
     return local;
 
   vod_local_free (local);
-  if (settings->spool || settings->state_dir ||
-      settings->identity == VOD_IDENTITY_EXPLICIT) {
+  if (is_insisted_on (settings, trouble)) {
     vod_error_set_phase (
         trouble, settings->spool ? VOD_PHASE_SPOOL : VOD_PHASE_SESSION);
     g_propagate_error (error, trouble);
