@@ -60,7 +60,7 @@ part_size() {
 part_soak() {
   local name
 
-  for name in faults flips day; do
+  for name in faults flips day kill; do
     run_tap python3 "tests/soak/$name.py" "$build" --long \
       --results "$build/soak-$name.jsonl"
   done

@@ -152,7 +152,8 @@ def live(pieces):
     path = os.path.join(harness.content(), "short.mkv")
     sources = " ".join(
         "filesrc location=%s ! matroskademux name=piece%d piece%d.video_0 ! "
-        "join." % (path, i, i) for i in range(pieces))
+        "join. piece%d.audio_0 ! fakesink async=false" % (path, i, i, i)
+        for i in range(pieces))
     return "concat name=join ! h264parse ! clocksync ! mp4mux ! tee name=t %s" % sources
 
 

@@ -335,5 +335,5 @@ def summarize(results):
 
 
 if __name__ == "__main__":
-    options = soak.arguments(__doc__, 22, 220)
+    options = soak.arguments(__doc__, 16, 220)
     soak.campaign("faults", run, options, summarize)
