@@ -52,8 +52,10 @@ vod_upload_take_discard (VodUpload *upload, VodJob *job)
 
   job->discard = vod_session_take_discard (
       dir, upload->settings.endpoint, upload->sweep_after);
-  if (job->discard == NULL)
+  if (job->discard == NULL) {
+    vod_session_forget_old (dir);
     return FALSE;
+  }
   g_free (upload->sweep_after);
   upload->sweep_after = g_strdup (vod_session_key (job->discard));
   return TRUE;

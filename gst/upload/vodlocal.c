@@ -22,6 +22,7 @@ struct _VodLocal {
   VodSession *session; /* NULL: the end, see the header */
   gboolean broken;     /* nothing can be noted any more */
   guint attempt;
+  gboolean applied; /* the session tells of something at the service */
   guint64 eos_size; /* 0: not at its end */
   GError *trouble;
 };
@@ -137,7 +138,7 @@ take_up (VodLocal *local, const VodUploadSettings *settings, GError **error)
   const VodSessionState *found = vod_session_found (local->session);
 
   if (found && is_usable (found, settings)) {
-    local->resumed = TRUE;
+    local->resumed = local->applied = TRUE;
     return TRUE;
   }
   if (found && found->session_key) {
@@ -196,6 +197,12 @@ vod_local_open (
     return local;
 
   vod_local_free (local);
+  if (trouble->code == VOD_ERROR_BUSY &&
+      settings->identity == VOD_IDENTITY_EXPLICIT) {
+    g_free (trouble->message);
+    trouble->message = g_strdup ("Another upload with this resume-key is under "
+                                 "way: give each media a key of its own");
+  }
   if (is_insisted_on (settings, trouble)) {
     vod_error_set_phase (
         trouble, settings->spool ? VOD_PHASE_SPOOL : VOD_PHASE_SESSION);
@@ -287,6 +294,7 @@ vod_local_note_applied (
 
   if (session == NULL)
     return;
+  local->applied = TRUE;
   vod_session_note_applied (session, applied->session_key, applied->bucket_host,
       applied->key, g_get_real_time () / G_USEC_PER_SEC, &error);
   end_note (local, error);
@@ -472,8 +480,10 @@ vod_local_keep (VodLocal *local)
   g_mutex_lock (&local->lock);
   session = g_steal_pointer (&local->session);
   g_mutex_unlock (&local->lock);
-  if (session)
+  if (session && (local->applied || local->spool))
     vod_session_close (session);
+  else if (session)
+    vod_session_delete (session);
 }
 
 void

@@ -476,6 +476,28 @@ is_wanted (VodSession *discard, const gchar *endpoint)
       (!endpoint || strcmp (state->endpoint, endpoint) == 0);
 }
 
+void
+vod_session_forget_old (const gchar *dir)
+{
+  g_auto (GStrv) keys = vod_session_list (dir, NULL);
+
+  for (guint i = 0; keys && keys[i]; i++) {
+    g_autofree gchar *media = vod_session_path (dir, keys[i], "media");
+    VodSession *session;
+
+    if (g_file_test (media, G_FILE_TEST_EXISTS | G_FILE_TEST_IS_SYMLINK))
+      continue;
+    session = open_session (
+        dir, keys[i], ".session", VOD_SESSION_FILE_EXISTING, NULL);
+    if (!session)
+      continue;
+    if (vod_session_file_age (&session->file) > DISCARD_LIFE)
+      vod_session_delete (session);
+    else
+      free_session (session);
+  }
+}
+
 VodSession *
 vod_session_take_discard (
     const gchar *dir, const gchar *endpoint, const gchar *after)

@@ -203,6 +203,10 @@ VodSession *vod_session_remember_discard (
 VodSession *vod_session_take_discard (
     const gchar *dir, const gchar *endpoint, const gchar *after);
 
+/* Removes sessions without a spool that nobody has written to for 24 hours: the
+ * service has forgotten what they tell of. */
+void vod_session_forget_old (const gchar *dir);
+
 /* --- for tests and programs -----------------------------------------------*/
 
 void vod_session_state_clear (VodSessionState *state);

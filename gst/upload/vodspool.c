@@ -235,7 +235,8 @@ vod_spool_part (VodSpool *spool, const gchar *path, GError **error)
   if (fd < 0)
     return FALSE;
   /* From here on readers read the copy: what they may read is the same. */
-  done = copy_to (spool, fd) && dup3 (fd, spool->fd, O_CLOEXEC) >= 0;
+  done = copy_to (spool, fd) && fdatasync (fd) == 0 &&
+      dup3 (fd, spool->fd, O_CLOEXEC) >= 0;
   if (!done) {
     fail ("copied", errno, error);
     unlink (path);

@@ -63,8 +63,8 @@ vod_spool_read (VodSpool *spool, guint64 offset, gpointer buffer, gsize len);
 gboolean vod_spool_sync (VodSpool *spool, GError **error);
 
 /* Goes on in a new file at @path, which is replaced: a copy of what was written
- * so far. The old file stays as it was, with its old name. Readers do not
- * notice. */
+ * so far, which the disk has on return. The old file stays as it was, with its
+ * old name. Readers do not notice. */
 gboolean vod_spool_part (VodSpool *spool, const gchar *path, GError **error);
 
 G_END_DECLS
