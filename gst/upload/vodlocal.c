@@ -23,7 +23,8 @@ struct _VodLocal {
   gboolean broken;     /* nothing can be noted any more */
   guint attempt;
   gboolean applied; /* the session tells of something at the service */
-  guint64 eos_size; /* 0: not at its end */
+  guint64 eos_size; /* 0: not at its end, nor was the spool's recording */
+  guint64 on_disk;  /* bytes of an earlier run's spool that a sync covers */
   GError *trouble;
 };
 
@@ -130,6 +131,35 @@ is_usable (const VodSessionState *found, const VodUploadSettings *settings)
       found->session_key != NULL && age >= 0 && age < SESSION_LIFE;
 }
 
+/* What is true of an earlier run's spool, whatever becomes of its upload. */
+static void
+adopt_spool (VodLocal *local)
+{
+  const VodSessionState *found = vod_session_found (local->session);
+  guint64 size = local->spool ? vod_spool_left (local->spool) : 0;
+
+  if (found == NULL)
+    return;
+  if (found->eos && found->size == size)
+    local->eos_size = size;
+  local->on_disk = found->same_boot ? size : MIN (found->synced, size);
+}
+
+/* Starts the journal over. With the lock, or before there are others. */
+static gboolean
+start_over (VodLocal *local, GError **error)
+{
+  guint64 held = MAX (local->on_disk, local->eos_size);
+
+  if (!vod_session_begin (local->session, &local->media, error))
+    return FALSE;
+  if (held > 0 && vod_spool_sync (local->spool, NULL) &&
+      !vod_session_note_synced (local->session, held, error))
+    return FALSE;
+  return local->eos_size == 0 ||
+      vod_session_note_eos (local->session, local->eos_size, error);
+}
+
 /* Takes up the upload that the session tells of, or starts it over. Parts that
  * are up in vain are to be deleted. */
 static gboolean
@@ -137,6 +167,7 @@ take_up (VodLocal *local, const VodUploadSettings *settings, GError **error)
 {
   const VodSessionState *found = vod_session_found (local->session);
 
+  adopt_spool (local);
   if (found && is_usable (found, settings)) {
     local->resumed = local->applied = TRUE;
     return TRUE;
@@ -147,7 +178,7 @@ take_up (VodLocal *local, const VodUploadSettings *settings, GError **error)
 
     g_clear_pointer (&discard, vod_session_close);
   }
-  return vod_session_begin (local->session, &local->media, error);
+  return start_over (local, error);
 }
 
 static VodLocal *
@@ -366,7 +397,9 @@ vod_local_sync (VodLocal *local, guint64 size, gboolean eos, GError **error)
   if (eos)
     local->eos_size = size;
   if (local->session && !local->broken &&
-      vod_session_note_synced (local->session, size, &trouble) && eos)
+      vod_session_note_synced (
+          local->session, MAX (size, local->on_disk), &trouble) &&
+      eos)
     vod_session_note_eos (local->session, size, &trouble);
   end_note (local, trouble);
   return TRUE;
@@ -384,16 +417,6 @@ vod_local_take_trouble (VodLocal *local)
 }
 
 /* --- anew -----------------------------------------------------------------*/
-
-/* Starts the journal over. With the lock. */
-static void
-start_over (VodLocal *local, GError **error)
-{
-  if (vod_session_begin (local->session, &local->media, error) &&
-      local->eos_size > 0 &&
-      vod_session_note_synced (local->session, local->eos_size, error))
-    vod_session_note_eos (local->session, local->eos_size, error);
-}
 
 void
 vod_local_begin_anew (VodLocal *local, guint attempt)
@@ -428,6 +451,7 @@ vod_local_set_aside (VodLocal *local, guint attempt, GError **error)
       vod_error_set (error, VOD_ERROR_LOCAL, "The spool cannot be renamed: %s",
           g_strerror (errno));
   }
+  local->eos_size = local->on_disk = 0;
   g_mutex_unlock (&local->lock);
   if (!done)
     unlink (copy);
