@@ -578,6 +578,30 @@ gst_vod_sink_get_property (
   g_mutex_unlock (&self->lock);
 }
 
+/* --- vod-resume -----------------------------------------------------------*/
+
+void
+gst_vod_sink_recover (GstVodSink *self, const gchar *key)
+{
+  g_mutex_lock (&self->lock);
+  g_free (self->settings.recover_key);
+  self->settings.recover_key = g_strdup (key);
+  g_mutex_unlock (&self->lock);
+}
+
+gboolean
+gst_vod_sink_latch (GstVodSink *self, const gchar *type,
+    VodUploadSettings *upload, GError **error)
+{
+  GstVodStreamFacts facts = {.caps_type = type};
+  gboolean valid;
+
+  g_mutex_lock (&self->lock);
+  valid = gst_vod_settings_latch (&self->settings, &facts, upload, error);
+  g_mutex_unlock (&self->lock);
+  return valid;
+}
+
 /* --- GObject --------------------------------------------------------------*/
 
 /* Only cancels: may run in a worker's thread, which cannot wait for itself. */

@@ -40,6 +40,7 @@ check_install() {
     env -u GST_PLUGIN_PATH GST_PLUGIN_SYSTEM_PATH="$into$plugins" \
       GST_REGISTRY="$into/registry" gst-inspect-1.0 vodsink >/dev/null &&
     "$(find "$into" -name vod-emulator -type f)" --version &&
+    "$(find "$into" -name vod-resume -type f)" --state-dir "$into/none" --list &&
     [ -x "$(find "$into" -name vod-sign -type f)" ] || status=1
   rm -rf "$into"
   return $status

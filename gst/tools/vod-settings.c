@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vod-settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cloud/vodsignature.h"
+#include "gstvodsink.h"
+
+#define SIGNATURE_MAX 65536 /* bytes; JSON may be around it */
+
+/* Without these there would be no going on. */
+static const gchar *const ours[] = {"fatal-errors", "name", "parent", "resume",
+    "resume-key", "spool", "state-dir", NULL};
+
+G_GNUC_PRINTF (2, 3)
+static gboolean
+fail (GError **error, const gchar *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  if (error)
+    *error = g_error_new_valist (
+        G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, format, args);
+  va_end (args);
+  return FALSE;
+}
+
+/* --- the signature file ---------------------------------------------------*/
+
+static gssize
+read_all (int fd, gchar *text, gsize size)
+{
+  gsize len = 0;
+  gssize n;
+
+  do {
+    n = read (fd, text + len, size - len);
+    len += (gsize)MAX (n, 0);
+  } while ((n > 0 && len < size) || (n < 0 && errno == EINTR));
+  return n < 0 ? -1 : (gssize)len;
+}
+
+/* Checked on the open file, so that it cannot be exchanged in between. */
+static gssize
+read_private (const gchar *path, gchar *text, gsize size, GError **error)
+{
+  int fd = open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  struct stat info;
+  gssize len;
+
+  if (fd < 0) {
+    fail (error, "%s cannot be opened: %s", path, g_strerror (errno));
+    return -1;
+  }
+  if (fstat (fd, &info) != 0 || !S_ISREG (info.st_mode) ||
+      (info.st_mode & 077) != 0) {
+    close (fd);
+    fail (error, "%s can be used by others: chmod 600 %s", path, path);
+    return -1;
+  }
+  len = read_all (fd, text, size);
+  if (len < 0)
+    fail (error, "%s cannot be read: %s", path, g_strerror (errno));
+  close (fd);
+  return len;
+}
+
+gchar *
+vod_settings_read_signature (const gchar *path, GError **error)
+{
+  g_autofree gchar *text = g_malloc (SIGNATURE_MAX + 1);
+  g_autofree gchar *shown = g_filename_display_name (path);
+  gssize len = read_private (path, text, SIGNATURE_MAX + 1, error);
+  gchar *signature;
+
+  if (len < 0)
+    return NULL;
+  if (len > SIGNATURE_MAX) {
+    fail (error, "%s is too long to be a signature", shown);
+    return NULL;
+  }
+  signature = vod_signature_parse (text, (gsize)len, error);
+  if (signature == NULL)
+    g_prefix_error (error, "%s: ", shown);
+  return signature;
+}
+
+/* In a worker's thread, whenever a request needs one. What is no signature ends
+ * the upload; NULL would make it wait for one. */
+static gchar *
+on_get_signature (GstElement *sink, gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  gchar *signature = vod_settings_read_signature (data, &error);
+
+  if (signature)
+    return signature;
+  g_printerr ("vod-resume: %s\n", error->message);
+  return g_strdup ("");
+}
+
+/* --- --set ----------------------------------------------------------------*/
+
+/* TRUE if @item sets @property; *@value is in it. As for GObject, a '_' is a '-'
+ * in a name. */
+static gboolean
+sets (const gchar *item, const gchar *property, const gchar **value)
+{
+  for (; *property; item++, property++)
+    if (*item != *property && !(*item == '_' && *property == '-'))
+      return FALSE;
+  if (*item != '=')
+    return FALSE;
+  *value = item + 1;
+  return TRUE;
+}
+
+const gchar *
+vod_settings_get (const VodSettings *settings, const gchar *property)
+{
+  const gchar *found = NULL;
+
+  for (guint i = 0; settings->set && settings->set[i]; i++)
+    sets (settings->set[i], property, &found);
+  return found;
+}
+
+/* gst_util_set_object_arg() says nothing of what it cannot do. */
+static gboolean
+check_value (GParamSpec *spec, const gchar *value, GError **error)
+{
+  GValue parsed = G_VALUE_INIT;
+  gboolean good;
+
+  g_value_init (&parsed, spec->value_type);
+  good = gst_value_deserialize_with_pspec (&parsed, value, spec) &&
+      !g_param_value_validate (spec, &parsed);
+  g_value_unset (&parsed);
+  /* What it holds may be a secret. */
+  return good ||
+      fail (error, "--set %s: that value cannot be a %s, or is out of range",
+          spec->name, g_type_name (spec->value_type));
+}
+
+static gboolean
+set_property (GObject *sink, const gchar *item, GError **error)
+{
+  const gchar *equals = strchr (item, '=');
+  g_autofree gchar *name = NULL;
+  GParamSpec *spec;
+
+  if (equals == NULL || equals == item)
+    return fail (error, "--set needs PROPERTY=VALUE");
+  name = g_strndup (item, (gsize)(equals - item));
+  spec = g_object_class_find_property (G_OBJECT_GET_CLASS (sink), name);
+  if (spec == NULL || (spec->flags & G_PARAM_WRITABLE) == 0)
+    return fail (error, "--set %s: vodsink has no such property to set", name);
+  if (g_strv_contains (ours, spec->name))
+    return fail (error, "--set %s: vod-resume itself sets that", spec->name);
+  if (!check_value (spec, equals + 1, error))
+    return FALSE;
+  gst_util_set_object_arg (sink, spec->name, equals + 1);
+  return TRUE;
+}
+
+static gboolean
+apply (const VodSettings *settings, GObject *sink, GError **error)
+{
+  for (guint i = 0; settings->set && settings->set[i]; i++)
+    if (!set_property (sink, settings->set[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+/* --- the element ----------------------------------------------------------*/
+
+gboolean
+vod_settings_can_sign (const VodSettings *settings)
+{
+  return settings->signature_url || settings->signature_file ||
+      vod_settings_get (settings, "signature") ||
+      vod_settings_get (settings, "signature-url");
+}
+
+static void
+set_signature (const VodSettings *settings, GstElement *sink)
+{
+  if (settings->signature_url)
+    g_object_set (sink, "signature-url", settings->signature_url, NULL);
+  if (settings->signature_file)
+    g_signal_connect_data (sink, "get-signature", G_CALLBACK (on_get_signature),
+        g_strdup (settings->signature_file),
+        (GClosureNotify)(void (*) (void))g_free, 0);
+}
+
+static GstElement *
+create_sink (const VodSettings *settings)
+{
+  GstElement *sink = g_object_new (GST_TYPE_VOD_SINK, "resume", TRUE, "spool",
+      TRUE, "state-dir", settings->state_dir, NULL);
+
+  set_signature (settings, sink);
+  return sink;
+}
+
+GstElement *
+vod_settings_sink_new (
+    const VodSettings *settings, const VodRecording *recording)
+{
+  GstElement *sink = create_sink (settings);
+
+  if (recording->endpoint)
+    g_object_set (sink, "endpoint", recording->endpoint, NULL);
+  g_object_set (sink, "media-name", recording->name, "media-type",
+      recording->type, "resume-key", recording->resume_key, NULL);
+  gst_vod_sink_recover (GST_VOD_SINK (sink), recording->key);
+  apply (settings, G_OBJECT (sink), NULL);
+  return sink;
+}
+
+gboolean
+vod_settings_latch (
+    const VodSettings *settings, VodUploadSettings *upload, GError **error)
+{
+  GstElement *sink = gst_object_ref_sink (create_sink (settings));
+  gboolean good = apply (settings, G_OBJECT (sink), error) &&
+      gst_vod_sink_latch (GST_VOD_SINK (sink), "ts", upload, error);
+
+  gst_object_unref (sink);
+  return good;
+}
+
+gboolean
+vod_settings_check (const VodSettings *settings, GError **error)
+{
+  VodUploadSettings upload;
+  g_autofree gchar *signature = NULL;
+
+  if (settings->signature_url && settings->signature_file)
+    return fail (
+        error, "--signature-url and --signature-file: one of them, please");
+  if (settings->signature_file) {
+    signature = vod_settings_read_signature (settings->signature_file, error);
+    if (signature == NULL)
+      return FALSE;
+  }
+  if (!vod_settings_latch (settings, &upload, error))
+    return FALSE;
+  vod_upload_settings_clear (&upload);
+  return TRUE;
+}
