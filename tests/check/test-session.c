@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Session files as they are meant to be used; what should not happen to them is
- * in test-session-files and test-session-damage.
+ * in test-session-damage, -files and -holders.
  */
 #include "testsession.h"
 
@@ -299,8 +299,7 @@ put (const gchar *dir, const gchar *key, const gchar *suffix, const gchar *text)
 {
   g_autofree gchar *path = vod_session_path (dir, key, suffix);
 
-  g_assert_true (g_file_set_contents_full (
-      path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+  session_put (path, text, strlen (text));
 }
 
 static void
@@ -489,131 +488,6 @@ test_all_parts (void)
   session_remove_dir (dir);
 }
 
-/* --- discards --- */
-
-static void
-remember (const gchar *dir, const gchar *endpoint, const gchar *object,
-    const gchar *upload_id, gint64 age)
-{
-  VodSessionState state = {.endpoint = (gchar *)endpoint,
-      .session_key = (gchar *)SESSION_KEY,
-      .bucket_host = (gchar *)HOST,
-      .object_key = (gchar *)object,
-      .upload_id = (gchar *)upload_id,
-      .applied = g_get_real_time () / G_USEC_PER_SEC - age};
-  g_autoptr (GError) error = NULL;
-
-  VodSession *discard = vod_session_remember_discard (dir, &state, &error);
-
-  g_assert_no_error (error);
-  g_assert_cmpstr (vod_session_found (discard)->object_key, ==, object);
-  vod_session_close (discard);
-}
-
-static guint
-count (const gchar *dir)
-{
-  g_autoptr (GDir) listing = g_dir_open (dir, 0, NULL);
-  guint n = 0;
-
-  while (g_dir_read_name (listing))
-    n++;
-  return n;
-}
-
-static void
-test_discards (void)
-{
-  gchar *dir = session_make_dir ();
-  g_autoptr (VodSession) one = NULL;
-  const VodSessionState *state;
-  VodSession *two;
-
-  g_assert_null (vod_session_take_discard (dir, NULL, NULL));
-  remember (dir, ENDPOINT, OBJECT, "u1", 100);
-  g_assert_null (
-      vod_session_take_discard (dir, "https://elsewhere.example", NULL));
-  one = vod_session_take_discard (dir, ENDPOINT, NULL);
-  state = vod_session_found (one);
-  g_assert_cmpstr (state->endpoint, ==, ENDPOINT);
-  g_assert_cmpstr (state->session_key, ==, SESSION_KEY);
-  g_assert_cmpstr (state->bucket_host, ==, HOST);
-  g_assert_cmpstr (state->object_key, ==, OBJECT);
-  g_assert_cmpstr (state->upload_id, ==, "u1");
-  /* One has it, nobody else can. */
-  g_assert_null (vod_session_take_discard (dir, NULL, NULL));
-  remember (dir, ENDPOINT, "other", NULL, 100);
-  two = vod_session_take_discard (dir, NULL, NULL);
-  state = vod_session_found (two);
-  g_assert_cmpstr (state->object_key, ==, "other");
-  g_assert_null (state->upload_id);
-  vod_session_delete (two);
-  /* It could not be deleted: it stays for the next. */
-  vod_session_close (g_steal_pointer (&one));
-  g_assert_cmpuint (count (dir), ==, 1);
-  one = vod_session_take_discard (dir, ENDPOINT, NULL);
-  g_assert_nonnull (one);
-  g_assert_null (
-      vod_session_take_discard (dir, ENDPOINT, vod_session_key (one)));
-  vod_session_delete (g_steal_pointer (&one));
-  g_assert_cmpuint (count (dir), ==, 0);
-  session_remove_dir (dir);
-}
-
-/* Each once, although none could be deleted. */
-static void
-test_discards_one_after_the_other (void)
-{
-  gchar *dir = session_make_dir ();
-  g_autofree gchar *after = NULL;
-  VodSession *discard;
-  guint n = 0;
-
-  for (guint i = 0; i < 20; i++)
-    remember (dir, i % 2 ? ENDPOINT : "http://other.example", OBJECT, "u", 1);
-  while ((discard = vod_session_take_discard (dir, ENDPOINT, after))) {
-    g_free (after);
-    after = g_strdup (vod_session_key (discard));
-    vod_session_close (discard);
-    n++;
-  }
-  g_assert_cmpuint (n, ==, 10);
-  g_assert_cmpuint (count (dir), ==, 20);
-  session_remove_dir (dir);
-}
-
-static void
-test_old_discards_are_removed (void)
-{
-  gchar *dir = session_make_dir ();
-  VodSession *discard;
-
-  remember (dir, ENDPOINT, "old", NULL, 24 * 3600 + 60);
-  remember (dir, "http://other.example", "older", NULL, 100 * 3600);
-  remember (dir, ENDPOINT, "young", NULL, 24 * 3600 - 600);
-  discard = vod_session_take_discard (dir, ENDPOINT, NULL);
-  g_assert_cmpstr (vod_session_found (discard)->object_key, ==, "young");
-  vod_session_close (discard);
-  g_assert_null (vod_session_take_discard (dir, "http://x.example", NULL));
-  g_assert_cmpuint (count (dir), ==, 1);
-  session_remove_dir (dir);
-}
-
-static void
-test_a_discard_must_be_whole (void)
-{
-  gchar *dir = session_make_dir ();
-  VodSessionState state = {.endpoint = (gchar *)ENDPOINT,
-      .session_key = (gchar *)SESSION_KEY,
-      .applied = 1};
-  g_autoptr (GError) error = NULL;
-
-  g_assert_null (vod_session_remember_discard (dir, &state, &error));
-  g_assert_error (error, VOD_ERROR, VOD_ERROR_PARAMETER);
-  g_assert_cmpuint (count (dir), ==, 0);
-  session_remove_dir (dir);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -637,9 +511,5 @@ main (int argc, char **argv)
   g_test_add_func ("/session/list", test_list);
   g_test_add_func ("/session/compact", test_a_file_stays_small);
   g_test_add_func ("/session/all-parts", test_all_parts);
-  g_test_add_func ("/session/discard", test_discards);
-  g_test_add_func ("/session/discards", test_discards_one_after_the_other);
-  g_test_add_func ("/session/old-discards", test_old_discards_are_removed);
-  g_test_add_func ("/session/whole-discard", test_a_discard_must_be_whole);
   return g_test_run ();
 }

@@ -4,6 +4,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 gchar *
 session_make_dir (void)
@@ -223,4 +225,30 @@ gchar *
 session_file_of (const gchar *dir, const gchar *suffix)
 {
   return vod_session_path (dir, KEY, suffix);
+}
+
+void
+session_put (const gchar *path, const gchar *text, gsize len)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (g_file_set_contents (path, text, (gssize)len, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (g_chmod (path, 0600), ==, 0);
+}
+
+void
+session_in_child (void (*func) (gpointer data), gpointer data)
+{
+  pid_t child = fork ();
+  gint status;
+
+  g_assert_cmpint (child, >=, 0);
+  if (child == 0) {
+    func (data);
+    _exit (0);
+  }
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_true (WIFEXITED (status));
+  g_assert_cmpint (WEXITSTATUS (status), ==, 0);
 }

@@ -42,4 +42,11 @@ gchar *session_describe (const VodSessionState *state);
  * first: written down here, not read from anywhere. */
 gchar *session_story (guint steps);
 
+/* DIR/KEY.SUFFIX */
 gchar *session_file_of (const gchar *dir, const gchar *suffix);
+
+/* Writes a file with mode 0600. */
+void session_put (const gchar *path, const gchar *text, gsize len);
+
+/* Calls @func in a process of its own, which must come to its end. */
+void session_in_child (void (*func) (gpointer data), gpointer data);
