@@ -452,14 +452,6 @@ rename_to_free (gint dir_fd, const gchar *from, const gchar *to)
       unlinkat (dir_fd, from, 0) == 0;
 }
 
-static gboolean
-is_there (gint dir_fd, const gchar *name)
-{
-  struct stat st;
-
-  return look (dir_fd, name, &st) || errno != ENOENT;
-}
-
 static VodSessionMove
 move_failed (const VodSessionFile *file, GError **error)
 {
@@ -507,8 +499,6 @@ vod_session_file_move (VodSessionFile *file, const gchar *name,
     errno = ENOENT;
     return move_failed (file, error);
   }
-  if (is_there (dir_fd, name) || is_there (dir_fd, new_companion))
-    return VOD_SESSION_MOVE_TAKEN;
   /* An empty file, locked, keeps the names for us. */
   fd = create (dir_fd, name);
   if (fd < 0)

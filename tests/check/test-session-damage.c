@@ -111,6 +111,18 @@ test_the_text_is_plain (void)
   g_assert_cmpuint (count_lines (text, len), ==, SESSION_STEPS + 2);
 }
 
+/* Every byte of the file counts. */
+static void
+expect_whole (const gchar *dir)
+{
+  gsize len;
+  g_autofree gchar *text = journal_of (dir, &len);
+  g_auto (VodJournal) journal;
+
+  vod_journal_init (&journal, KEY, NULL);
+  g_assert_cmpuint (vod_journal_read (&journal, text, len), ==, len);
+}
+
 /* After a crash: what is left counts, and so does what is written then. */
 static void
 test_cut_at_every_byte (void)
@@ -131,6 +143,7 @@ test_cut_at_every_byte (void)
     if (vod_session_found (session)) {
       g_assert_true (vod_session_note_synced (session, 12345 + i, NULL));
       vod_session_close (session);
+      expect_whole (dir);
       session = session_open (dir);
       g_assert_cmpuint (vod_session_found (session)->synced, ==, 12345 + i);
     }

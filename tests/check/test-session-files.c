@@ -82,7 +82,8 @@ plant_world_writable (const gchar *path, const gchar *victim)
 static gboolean
 plant_foreign (const gchar *path, const gchar *victim)
 {
-  return plant_mode (path, victim, 0600) && chown (path, NOBODY, NOBODY) == 0;
+  return geteuid () == 0 && plant_mode (path, victim, 0600) &&
+      chown (path, NOBODY, NOBODY) == 0;
 }
 
 static gboolean
@@ -124,6 +125,8 @@ expect_fresh (const gchar *dir)
   session_open_fails (dir, KEY, VOD_ERROR_BUSY);
   session_steps (session, 4);
   vod_session_close (session);
+  g_assert_cmpint (lstat (path, &st), ==, 0);
+  g_assert_cmpuint (st.st_mode & 07777, ==, 0600);
   session = session_open (dir);
   found = session_describe (vod_session_found (session));
   g_assert_cmpstr (found, ==, expected);
@@ -174,6 +177,22 @@ test_not_a_file_of_ours (gconstpointer data)
     g_assert_true (g_file_get_contents (victim, &still, &still_len, NULL));
     g_assert_cmpmem (still, still_len, text, len);
     g_assert_false (g_file_test (missing, G_FILE_TEST_EXISTS));
+    session_remove_dir (dir);
+  }
+}
+
+/* Files are ours alone, whatever the umask. */
+static void
+test_umask (void)
+{
+  static const mode_t masks[] = {0, 0777};
+
+  for (guint i = 0; i < G_N_ELEMENTS (masks); i++) {
+    gchar *dir = session_make_dir ();
+    mode_t mask = umask (masks[i]);
+
+    expect_fresh (dir);
+    umask (mask);
     session_remove_dir (dir);
   }
 }
@@ -321,7 +340,7 @@ test_directories_that_will_not_do (void)
   g_assert_cmpint (symlink ("missing", link), ==, 0);
   expect_no_dir (link, VOD_ERROR_LOCAL);
   g_assert_cmpint (chmod (dir, 0700), ==, 0);
-  if (chown (dir, NOBODY, NOBODY) == 0)
+  if (geteuid () == 0 && chown (dir, NOBODY, NOBODY) == 0)
     expect_no_dir (dir, VOD_ERROR_LOCAL);
   session_remove_dir (top);
 }
@@ -436,6 +455,8 @@ static void
 with_a_limit (gpointer data)
 {
   const gchar *dir = data;
+  g_autofree gchar *path = session_file_of (dir, "session");
+  g_autofree gchar *text = NULL;
   struct rlimit limit = {20000, RLIM_INFINITY};
   VodSession *session = session_open (dir);
   guint64 n;
@@ -446,6 +467,9 @@ with_a_limit (gpointer data)
   n = note_until (session, 2, VOD_ERROR_LOCAL);
   g_assert_cmpuint (n, >, 10);
   vod_session_close (session);
+  /* Half a line is not left. */
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_true (g_str_has_suffix (text, "\n"));
   session = session_open (dir);
   expect_parts (session, n);
   /* There is room again. */
@@ -481,7 +505,7 @@ on_a_small_disk (gpointer data)
   guint64 n, more;
 
   g_assert_cmpint (unshare (CLONE_NEWNS), ==, 0);
-  g_assert_cmpint (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
+  g_assert_cmpint (mount ("none", "/", "none", MS_REC | MS_PRIVATE, ""), ==, 0);
   g_assert_cmpint (
       mount ("none", dir, "tmpfs", 0, "size=65536,mode=0700"), ==, 0);
   session_put (ballast, room, sizeof room);
@@ -525,7 +549,7 @@ on_a_disk_without_files (gpointer data)
   gboolean full = FALSE;
 
   g_assert_cmpint (unshare (CLONE_NEWNS), ==, 0);
-  g_assert_cmpint (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), ==, 0);
+  g_assert_cmpint (mount ("none", "/", "none", MS_REC | MS_PRIVATE, ""), ==, 0);
   g_assert_cmpint (
       mount ("none", dir, "tmpfs", 0, "nr_inodes=5,mode=0700"), ==, 0);
   expect_dir (below);
@@ -669,6 +693,7 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, &plants[i].plant, test_not_a_file_of_ours);
   }
+  g_test_add_func ("/session-files/umask", test_umask);
   g_test_add_func ("/session-files/directory", test_a_directory_in_its_place);
   g_test_add_func ("/session-files/no-dir", test_no_state_directory);
   g_test_add_func ("/session-files/meanwhile", test_another_file_meanwhile);

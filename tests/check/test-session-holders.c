@@ -45,7 +45,7 @@ start (void (*func) (const gchar *dir, Shared *shared), const gchar *dir,
     prctl (PR_SET_PDEATHSIG, SIGKILL);
     if (getppid () == parent)
       func (dir, shared);
-    _exit (0);
+    session_end_child ();
   }
   return child;
 }
@@ -274,7 +274,7 @@ test_killed_at_any_moment (void)
 /* --- many at once --- */
 
 #define CROWD 4
-#define TURNS 300
+#define TURNS 100
 
 /* What a holder may do. */
 static void
@@ -312,6 +312,18 @@ use (VodSession *session, const gchar *dir, Shared *shared, guint what)
   }
 }
 
+/* As who lists what was set aside, and looks. */
+static void
+look_at (const gchar *dir, guint n)
+{
+  g_autofree gchar *key = g_strdup_printf (KEY ".%u", n);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VodSession) session = vod_session_open (dir, key, &error);
+
+  if (!session)
+    g_assert_error (error, VOD_ERROR, VOD_ERROR_BUSY);
+}
+
 static void
 take_turns (const gchar *dir, Shared *shared)
 {
@@ -331,6 +343,8 @@ take_turns (const gchar *dir, Shared *shared)
     g_atomic_int_inc (&shared->opened);
     use (session, dir, shared, (guint)g_rand_int_range (random, 0, 6));
     turns++;
+    for (gint i = 0; i < 5; i++)
+      look_at (dir, (guint)g_atomic_int_get (&shared->set_aside) + 1);
     /* Only where nothing is: nobody loses a file by this. */
     if (g_rand_int_range (random, 0, 3) == 0)
       g_assert_true (symlink (victim, path) == 0 || errno == EEXIST);
@@ -358,8 +372,8 @@ test_a_crowd (void)
   g_assert_cmpint (shared->violations, ==, 0);
   g_assert_true (g_file_get_contents (victim, &content, NULL, NULL));
   g_assert_cmpstr (content, ==, "victim");
-  for (gint n = 1; n <= shared->set_aside; n++) {
-    g_autofree gchar *path = g_strdup_printf ("%s/" KEY ".%d.media", dir, n);
+  for (guint n = 1; n <= 9999; n++) {
+    g_autofree gchar *path = g_strdup_printf ("%s/" KEY ".%u.media", dir, n);
 
     n_media += g_file_test (path, G_FILE_TEST_IS_REGULAR);
   }

@@ -50,3 +50,7 @@ void session_put (const gchar *path, const gchar *text, gsize len);
 
 /* Calls @func in a process of its own, which must come to its end. */
 void session_in_child (void (*func) (gpointer data), gpointer data);
+
+/* Ends a child that was forked, successfully. By exec: valgrind takes what the
+ * parent's functions hold for lost when their copy in the child just exits. */
+void session_end_child (void) G_GNUC_NORETURN;
