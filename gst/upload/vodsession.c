@@ -434,25 +434,20 @@ vod_session_remember_discard (
 {
   g_autofree gchar *key = g_strdup_printf ("%08x%08x%08x%08x", g_random_int (),
       g_random_int (), g_random_int (), g_random_int ());
-  g_autofree gchar *name = g_strconcat (key, ".discard", NULL);
   g_autoptr (GString) text = NULL;
-  g_auto (VodJournal) journal;
-  VodSessionFile file;
-  gboolean result;
+  VodSession *discard =
+      open_session (dir, key, ".discard", VOD_SESSION_FILE_CREATE, error);
 
-  vod_journal_init (&journal, key, NULL);
-  text = describe_discard (&journal, state, error);
-  if (!text ||
-      !vod_session_file_open (&file, dir, name, VOD_SESSION_FILE_CREATE, error))
+  if (!discard)
     return NULL;
-  /* Whoever finds it half written leaves it alone, see is_over(). */
-  result = vod_session_file_append (&file, text->str, text->len, error);
-  if (!result)
-    vod_session_file_unlink (&file);
-  vod_session_file_close (&file);
-  return result
-      ? open_session (dir, key, ".discard", VOD_SESSION_FILE_EXISTING, error)
-      : NULL;
+  text = describe_discard (&discard->journal, state, error);
+  if (text &&
+      vod_session_file_append (&discard->file, text->str, text->len, error)) {
+    discard->found = TRUE;
+    return discard;
+  }
+  vod_session_delete (discard);
+  return NULL;
 }
 
 /* Is nothing left to be deleted? A file that says nothing may yet be written,

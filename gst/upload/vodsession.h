@@ -189,8 +189,7 @@ gboolean vod_session_note_completing (
 /* Remembers in @dir that the upload described by @state (endpoint, session_key,
  * bucket_host, object_key, applied; upload_id or NULL: all of that object) has
  * to be deleted at the service. Does not wait for the disk. Returns it as
- * vod_session_take_discard() does; NULL without @error: somebody else was
- * quicker to take it. */
+ * vod_session_take_discard() does. NULL on error. */
 VodSession *vod_session_remember_discard (
     const gchar *dir, const VodSessionState *state, GError **error);
 

@@ -170,6 +170,74 @@ test_a_discard_that_is_none (void)
   session_remove_dir (dir);
 }
 
+/* From the moment it is remembered until it is closed it is the caller's. */
+static void
+test_remembered_is_held (void)
+{
+  gchar *dir = session_make_dir ();
+  VodSessionState state = {.endpoint = (gchar *)ENDPOINT,
+      .session_key = (gchar *)SESSION_KEY,
+      .bucket_host = (gchar *)HOST,
+      .object_key = (gchar *)OBJECT,
+      .applied = g_get_real_time () / G_USEC_PER_SEC};
+  VodSession *discard = vod_session_remember_discard (dir, &state, NULL);
+
+  g_assert_nonnull (discard);
+  g_assert_null (vod_session_take_discard (dir, NULL, NULL));
+  vod_session_close (discard);
+  discard = vod_session_take_discard (dir, NULL, NULL);
+  g_assert_nonnull (discard);
+  vod_session_delete (discard);
+  session_remove_dir (dir);
+}
+
+/* --- sessions that are too old --- */
+
+static void
+make_old (const gchar *dir, const gchar *key, const gchar *suffix, gint64 age)
+{
+  g_autofree gchar *path = vod_session_path (dir, key, suffix);
+  gint64 then = g_get_real_time () / G_USEC_PER_SEC - age;
+  struct utimbuf times = {then, then};
+
+  g_assert_cmpint (g_utime (path, &times), ==, 0);
+}
+
+static VodSession *
+begin (const gchar *dir, const gchar *key)
+{
+  g_autoptr (GError) error = NULL;
+  VodSession *session = vod_session_open (dir, key, &error);
+
+  g_assert_no_error (error);
+  session_steps (session, 4);
+  return session;
+}
+
+static void
+test_old_sessions_are_forgotten (void)
+{
+  const gchar *const left[] = {KEY, KEY ".1", KEY ".2", NULL};
+  gchar *dir = session_make_dir ();
+  g_autofree gchar *spool = vod_session_path (dir, KEY ".1", "media");
+  VodSession *held = begin (dir, KEY);
+  g_auto (GStrv) keys = NULL;
+
+  for (guint i = 1; i <= 4; i++) {
+    g_autofree gchar *key = g_strdup_printf (KEY ".%u", i);
+
+    vod_session_close (begin (dir, key));
+    make_old (dir, key, "session", 24 * 3600 + (i == 2 ? -600 : 60));
+  }
+  make_old (dir, KEY, "session", 48 * 3600);
+  session_put (spool, "m", 1);
+  vod_session_forget_old (dir);
+  keys = vod_session_list (dir, NULL);
+  g_assert_cmpstrv (keys, left);
+  vod_session_close (held);
+  session_remove_dir (dir);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -181,5 +249,8 @@ main (int argc, char **argv)
   g_test_add_func ("/session-discards/whole", test_a_discard_must_be_whole);
   g_test_add_func ("/session-discards/torn", test_a_torn_discard);
   g_test_add_func ("/session-discards/no-file", test_a_discard_that_is_none);
+  g_test_add_func ("/session-discards/held", test_remembered_is_held);
+  g_test_add_func (
+      "/session-discards/forgotten", test_old_sessions_are_forgotten);
   return g_test_run ();
 }
