@@ -269,8 +269,10 @@ vod_upload_write (
       vod_upload_wake_workers (upload);
     vod_upload_check_overdue (upload);
   }
-  vod_slices_get_stats (upload->slices, &stats);
-  upload->recorded_to = stats.position;
+  if (*taken > 0) {
+    vod_slices_get_stats (upload->slices, &stats);
+    upload->recorded_to = stats.position;
+  }
   g_mutex_unlock (&upload->lock);
 
   if (error) {
