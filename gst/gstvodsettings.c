@@ -7,27 +7,17 @@
 
 #include <string.h>
 
-#include "cloud/vodapi.h"
-#include "cloud/vodsignature.h"
-#include "gstvodidentity.h"
-#include "gstvodmedia.h"
-
 #define MIB G_GUINT64_CONSTANT (1048576)
 
-#define DEFAULT_NAME "来自GStreamer"
 #define DEFAULT_SLICE_SIZE (8 * MIB)
 #define DEFAULT_PARALLEL_UPLOADS 6
 #define DEFAULT_MAX_SIZE_BYTES (64 * MIB)
 #define DEFAULT_PROGRESS_INTERVAL 1000
-#define DEFAULT_ENDPOINT "https://vod2.qcloud.com"
 #define DEFAULT_BACKUP_ENDPOINT "https://vod2.dnsv1.com" /* of that one */
 #define DEFAULT_TIMEOUT 15
 #define DEFAULT_RETRY_DURATION 300
-#define DEFAULT_USER_AGENT "GStreamer vodsink/" VERSION
 
 /* --- declaration ----------------------------------------------------------*/
-
-#define FIRST_AGAIN 30000 /* ms */
 
 #define RW (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS)
 #define LATCHED (RW | GST_PARAM_MUTABLE_READY)
@@ -190,8 +180,8 @@ install_network (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_ENDPOINT,
       g_param_spec_string ("endpoint", "Endpoint",
-          "Base URL of the VOD API: http(s)://host[:port]", DEFAULT_ENDPOINT,
-          LATCHED));
+          "Base URL of the VOD API: http(s)://host[:port]",
+          GST_VOD_DEFAULT_ENDPOINT, LATCHED));
   /**
    * GstVodSink:backup-endpoint:
    *
@@ -267,7 +257,7 @@ install_network (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_USER_AGENT,
       g_param_spec_string ("user-agent", "User-Agent",
-          "Value of the User-Agent request header", DEFAULT_USER_AGENT,
+          "Value of the User-Agent request header", GST_VOD_DEFAULT_USER_AGENT,
           LATCHED));
   /**
    * GstVodSink:tls-ca-file:
@@ -402,11 +392,11 @@ gst_vod_settings_init (GstVodSettings *settings)
       .parallel_uploads = DEFAULT_PARALLEL_UPLOADS,
       .max_size_bytes = DEFAULT_MAX_SIZE_BYTES,
       .progress_interval = DEFAULT_PROGRESS_INTERVAL,
-      .endpoint = g_strdup (DEFAULT_ENDPOINT),
+      .endpoint = g_strdup (GST_VOD_DEFAULT_ENDPOINT),
       .forward = TRUE,
       .timeout = DEFAULT_TIMEOUT,
       .retry_duration = DEFAULT_RETRY_DURATION,
-      .user_agent = g_strdup (DEFAULT_USER_AGENT),
+      .user_agent = g_strdup (GST_VOD_DEFAULT_USER_AGENT),
       .fatal_errors = TRUE,
       .resume = TRUE,
   };
@@ -611,207 +601,4 @@ gst_vod_settings_get (const GstVodSettings *settings, guint id, GValue *value)
     default:
       g_return_if_reached ();
   }
-}
-
-/* --- checking and latching ------------------------------------------------*/
-
-static gboolean
-check_media (const GstVodSettings *settings, GError **error)
-{
-  const gchar *wrong;
-
-  if (settings->media_name &&
-      (wrong = vod_api_check_name (settings->media_name))) {
-    vod_error_set (
-        error, VOD_ERROR_PARAMETER, "media-name cannot be used: %s", wrong);
-    return FALSE;
-  }
-  if (settings->media_type && !vod_api_check_type (settings->media_type)) {
-    vod_error_set (error, VOD_ERROR_PARAMETER,
-        "media-type must be a file extension without dot, such as mp4");
-    return FALSE;
-  }
-  return TRUE;
-}
-
-static gboolean
-check_base_uri (const gchar *uri, const gchar *property, GError **error)
-{
-  g_autofree gchar *checked =
-      vod_http_check_base_uri (uri ? uri : "", property, error);
-
-  return checked != NULL;
-}
-
-static const gchar *
-user_agent (const GstVodSettings *settings)
-{
-  return settings->user_agent ? settings->user_agent : DEFAULT_USER_AGENT;
-}
-
-static gboolean
-check_network (const GstVodSettings *settings, GError **error)
-{
-  VodHttpSettings http = {
-      .user_agent = user_agent (settings),
-      .proxy = settings->proxy,
-  };
-  const gchar *wrong;
-
-  if (!check_base_uri (
-          settings->endpoint ? settings->endpoint : "", "endpoint", error))
-    return FALSE;
-  if (settings->backup_endpoint &&
-      !check_base_uri (settings->backup_endpoint, "backup-endpoint", error))
-    return FALSE;
-  if (settings->storage_endpoint &&
-      !check_base_uri (settings->storage_endpoint, "storage-endpoint", error))
-    return FALSE;
-  if (settings->signature_url &&
-      (wrong = vod_signature_check_url (settings->signature_url))) {
-    vod_error_set (
-        error, VOD_ERROR_PARAMETER, "signature-url cannot be used: %s", wrong);
-    return FALSE;
-  }
-  if (!vod_http_check_settings (&http, error))
-    return FALSE;
-  if (settings->tls_ca_file &&
-      !g_file_test (settings->tls_ca_file, G_FILE_TEST_EXISTS)) {
-    g_autofree gchar *name = vod_printable (settings->tls_ca_file, 256);
-
-    vod_error_set (
-        error, VOD_ERROR_PARAMETER, "tls-ca-file does not exist: %s", name);
-    return FALSE;
-  }
-  return TRUE;
-}
-
-static gboolean
-add_header (GQuark field, const GValue *value, gpointer headers)
-{
-  if (!G_VALUE_HOLDS_STRING (value) || g_value_get_string (value) == NULL)
-    return FALSE;
-  g_ptr_array_add (headers, g_strdup (g_quark_to_string (field)));
-  g_ptr_array_add (headers, g_value_dup_string (value));
-  return TRUE;
-}
-
-static gboolean
-latch_headers (const GstStructure *structure, gchar ***headers, GError **error)
-{
-  g_autoptr (GPtrArray) array = g_ptr_array_new_with_free_func (g_free);
-
-  *headers = NULL;
-  if (structure == NULL)
-    return TRUE;
-  if (!gst_structure_foreach (structure, add_header, array)) {
-    vod_error_set (error, VOD_ERROR_PARAMETER,
-        "signature-headers must have only fields of type string");
-    return FALSE;
-  }
-  g_ptr_array_add (array, NULL);
-  *headers = (gchar **)g_ptr_array_free (g_steal_pointer (&array), FALSE);
-  return TRUE;
-}
-
-static gboolean
-check_memory (const GstVodSettings *settings, GError **error)
-{
-  if (settings->spool || settings->max_size_bytes >= 4 * settings->slice_size)
-    return TRUE;
-  vod_error_set (error, VOD_ERROR_PARAMETER,
-      "max-size-bytes is %" G_GUINT64_FORMAT
-      " but must be at least 4 x slice-size: set it to %" G_GUINT64_FORMAT
-      " or more, slice-size to %" G_GUINT64_FORMAT " or less, or spool=true",
-      settings->max_size_bytes, 4 * settings->slice_size,
-      settings->max_size_bytes / 4);
-  return FALSE;
-}
-
-static gchar *
-choose_name (const GstVodSettings *settings, const GstVodStreamFacts *facts)
-{
-  gchar *name = g_strdup (settings->media_name);
-
-  if (name == NULL)
-    name = gst_vod_media_name_from_location (settings->location);
-  if (name == NULL)
-    name = gst_vod_media_name_from_location (facts->upstream_file);
-  if (name == NULL && facts->title)
-    name = vod_api_derive_name (facts->title);
-  return name ? name : g_strdup (DEFAULT_NAME);
-}
-
-static gchar *
-choose_type (const GstVodSettings *settings, const GstVodStreamFacts *facts)
-{
-  gchar *type = g_strdup (settings->media_type);
-
-  if (type == NULL)
-    type = gst_vod_media_type_from_location (settings->location);
-  if (type == NULL)
-    type = g_strdup (facts->caps_type);
-  if (type == NULL)
-    type = gst_vod_media_type_from_location (facts->upstream_file);
-  return type;
-}
-
-/* @endpoint: as checked. */
-static gchar *
-choose_backup (const GstVodSettings *settings, const gchar *endpoint)
-{
-  if (settings->backup_endpoint)
-    return vod_http_check_base_uri (
-        settings->backup_endpoint, "backup-endpoint", NULL);
-  if (strcmp (endpoint, DEFAULT_ENDPOINT) == 0)
-    return g_strdup (DEFAULT_BACKUP_ENDPOINT);
-  return NULL;
-}
-
-gboolean
-gst_vod_settings_latch (const GstVodSettings *settings,
-    const GstVodStreamFacts *facts, VodUploadSettings *upload, GError **error)
-{
-  *upload = (VodUploadSettings){0};
-  if (!check_media (settings, error) || !check_network (settings, error) ||
-      !latch_headers (
-          settings->signature_headers, &upload->signature_headers, error) ||
-      !check_memory (settings, error)) {
-    vod_upload_settings_clear (upload);
-    return FALSE;
-  }
-
-  upload->type = choose_type (settings, facts);
-  if (upload->type == NULL) {
-    vod_upload_settings_clear (upload);
-    vod_error_set (error, VOD_ERROR_MEDIA_TYPE,
-        "The type of the media is not known from its caps: set media-type "
-        "(e.g. mp4), or location with an extension");
-    return FALSE;
-  }
-  upload->name = choose_name (settings, facts);
-  upload->expected_size = facts->upstream_file ? facts->upstream_size : 0;
-  upload->endpoint =
-      vod_http_check_base_uri (settings->endpoint, "endpoint", NULL);
-  upload->backup_endpoint = choose_backup (settings, upload->endpoint);
-  upload->first_again = FIRST_AGAIN;
-  if (settings->storage_endpoint)
-    upload->storage_endpoint = vod_http_check_base_uri (
-        settings->storage_endpoint, "storage-endpoint", NULL);
-  upload->forward = settings->forward;
-  upload->signature_url = g_strdup (settings->signature_url);
-  upload->slice_size = settings->slice_size;
-  upload->max_size_bytes = settings->max_size_bytes;
-  upload->parallel_uploads = settings->parallel_uploads;
-  upload->content_md5 = settings->content_md5;
-  upload->user_agent = g_strdup (user_agent (settings));
-  upload->proxy = g_strdup (settings->proxy);
-  upload->tls_ca_file = g_strdup (settings->tls_ca_file);
-  upload->timeout = settings->timeout;
-  upload->resume = settings->resume;
-  upload->spool = settings->spool;
-  upload->keep_spool = settings->keep_spool;
-  upload->state_dir = g_strdup (settings->state_dir);
-  gst_vod_identity_latch (settings, facts, upload);
-  return TRUE;
 }

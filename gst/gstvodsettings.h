@@ -13,6 +13,9 @@
 
 G_BEGIN_DECLS
 
+#define GST_VOD_DEFAULT_ENDPOINT "https://vod2.qcloud.com"
+#define GST_VOD_DEFAULT_USER_AGENT "GStreamer vodsink/" VERSION
+
 typedef struct {
   gchar *location;
   gchar *media_name;
