@@ -54,7 +54,7 @@ on_retry (Send *send, const GstStructure *structure)
   guint delay = 0;
 
   gst_structure_get_uint (structure, "delay", &delay);
-  vod_show_progress ("%s: %s failed, again in %.1f s: %s", send->title,
+  vod_show_trouble ("%s: %s failed, again in %.1f s: %s", send->title,
       phase ? phase : "a request", delay / 1000.0, message ? message : "");
 }
 

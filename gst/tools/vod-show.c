@@ -7,8 +7,8 @@
 #define NOW_AND_THEN (10 * G_USEC_PER_SEC)
 #define NAME_MAX_SHOWN 200
 
-static gboolean in_line;     /* the cursor is behind a progress line */
-static gint64 last_progress; /* monotonic µs */
+static gboolean in_line;    /* the cursor is behind a progress line */
+static gint64 last_told[2]; /* monotonic µs: progress, trouble */
 
 void
 vod_show_line (const gchar *format, ...)
@@ -23,24 +23,47 @@ vod_show_line (const gchar *format, ...)
   in_line = FALSE;
 }
 
+/* On a terminal without wrapping: there is one line to be taken back. */
+static void
+tell_passing (const gchar *text, gint64 *last)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (isatty (STDOUT_FILENO)) {
+    g_print ("\r\033[K\033[?7l%s\033[?7h", text);
+    fflush (stdout);
+    in_line = TRUE;
+  } else if (*last == 0 || now - *last >= NOW_AND_THEN) {
+    g_print ("%s\n", text);
+    *last = now;
+  }
+}
+
 void
 vod_show_progress (const gchar *format, ...)
 {
   g_autofree gchar *text = NULL;
-  gint64 now = g_get_monotonic_time ();
   va_list args;
 
   va_start (args, format);
   text = g_strdup_vprintf (format, args);
   va_end (args);
-  if (isatty (STDOUT_FILENO)) {
-    g_print ("\r\033[K%s", text);
-    fflush (stdout);
-    in_line = TRUE;
-  } else if (last_progress == 0 || now - last_progress >= NOW_AND_THEN) {
-    g_print ("%s\n", text);
-    last_progress = now;
-  }
+  /* What takes a moment only needs no line of its own. */
+  if (last_told[0] == 0)
+    last_told[0] = g_get_monotonic_time ();
+  tell_passing (text, &last_told[0]);
+}
+
+void
+vod_show_trouble (const gchar *format, ...)
+{
+  g_autofree gchar *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  tell_passing (text, &last_told[1]);
 }
 
 gchar *

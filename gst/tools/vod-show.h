@@ -16,6 +16,9 @@ void vod_show_line (const gchar *format, ...) G_GNUC_PRINTF (1, 2);
  * then. */
 void vod_show_progress (const gchar *format, ...) G_GNUC_PRINTF (1, 2);
 
+/* Likewise, why it waits; the first at once. */
+void vod_show_trouble (const gchar *format, ...) G_GNUC_PRINTF (1, 2);
+
 /* 1234567 -> "1.2 MB" */
 gchar *vod_show_size (guint64 size);
 
