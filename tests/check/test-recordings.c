@@ -14,6 +14,7 @@
 #include "cloud/vodchecksum.h"
 #include "testsession.h"
 #include "upload/vodjournal.h"
+#include "upload/vodlocal.h"
 #include "vod-container.h"
 #include "vod-recordings.h"
 
@@ -365,6 +366,60 @@ test_cut (void)
   session_remove_dir (dir);
 }
 
+/* An upload that cannot go on with the session begins it anew. What that said of
+ * the spool stays true. */
+static void
+check_begun_anew (const Story *story, gboolean eos)
+{
+  gchar *dir = session_make_dir ();
+  VodUploadSettings settings = {.endpoint = (gchar *)ENDPOINT,
+      .name = (gchar *)"another",
+      .type = (gchar *)"mp4",
+      .resume = TRUE,
+      .spool = TRUE,
+      .state_dir = dir,
+      .identity = VOD_IDENTITY_EXPLICIT,
+      .media_key = (gchar *)KEY};
+  VodLocalOpened opened = {0};
+  g_autoptr (GError) error = NULL;
+  const VodSessionState *state;
+  VodSession *session;
+  VodLocal *local;
+
+  write_spool (dir);
+  write_session (dir, story);
+  local = vod_local_open (&settings, &opened, &error);
+  g_assert_no_error (error);
+  g_assert_null (vod_local_found (local));
+  g_assert_cmpuint (vod_spool_left (vod_local_spool (local)), ==, 3 * MIB);
+  vod_local_keep (local);
+  vod_local_free (local);
+  vod_local_opened_clear (&opened);
+
+  session = session_open (dir);
+  state = vod_session_found (session);
+  g_assert_cmpstr (state->name, ==, "another");
+  g_assert_null (state->session_key);
+  g_assert_cmpuint (state->synced, ==, 3 * MIB);
+  g_assert_true (state->same_boot);
+  g_assert_cmpint (state->eos, ==, eos);
+  vod_session_close (session);
+  session_remove_dir (dir);
+}
+
+static void
+test_begun_anew (void)
+{
+  g_autofree gchar *boot = NULL;
+  Story story = {OTHER_BOOT, 3 * MIB, TRUE, 1, 0};
+
+  check_begun_anew (&story, TRUE);
+  g_assert_true (g_file_get_contents (
+      "/proc/sys/kernel/random/boot_id", &boot, NULL, NULL));
+  story = (Story){g_strstrip (boot), 100, FALSE, 1, 0};
+  check_begun_anew (&story, FALSE);
+}
+
 /* --- what there is --------------------------------------------------------*/
 
 static VodRecordingKind
@@ -481,6 +536,7 @@ main (int argc, char **argv)
   g_test_add_func ("/container/hostile_mp4", test_hostile_mp4);
   g_test_add_func ("/recordings/proven", test_proven);
   g_test_add_func ("/recordings/cut", test_cut);
+  g_test_add_func ("/recordings/begun_anew", test_begun_anew);
   g_test_add_func ("/recordings/kinds", test_kinds);
   g_test_add_func ("/recordings/links", test_links);
   g_test_add_func ("/recordings/discard", test_discard);
