@@ -331,15 +331,22 @@ static void
 handle_segment (GstVodSink *self, GstEvent *event)
 {
   const GstSegment *segment;
+  g_autofree gchar *file = NULL;
+  guint64 size;
 
   gst_event_parse_segment (event, &segment);
   if (segment->format != GST_FORMAT_BYTES)
     return;
+  file = gst_vod_media_upstream_file (GST_BASE_SINK_PAD (self), &size);
   GST_DEBUG_OBJECT (
       self, "next byte goes to %" G_GUINT64_FORMAT, segment->start);
   g_mutex_lock (&self->lock);
   self->seek_pending = TRUE;
   self->seek_to = segment->start;
+  /* A muxer before a tee asks another branch whether it can seek. One that does
+   * not rewrite speaks of times. */
+  if (file == NULL)
+    gst_vod_uploads_expect_rewrites (&self->uploads, TRUE);
   g_mutex_unlock (&self->lock);
 }
 

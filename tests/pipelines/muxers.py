@@ -233,6 +233,14 @@ class TestMuxers(unittest.TestCase):
             self.assertEqual(state["uploads"], [], "the parts are deleted")
             return facts
 
+    def test_behind_a_tee(self):
+        """matroskamux before a tee, another branch of which was asked"""
+        row = next(r for r in ROWS if r.name == "matroskamux")
+        with Emulator() as emulator:
+            facts = self.replay_row(emulator, row, "", PACED, "--unasked")
+            self.check_facts(row, facts)
+            self.compare(emulator, facts)
+
     def test_out_of_reach_matroskamux(self):
         """matroskamux out of reach: an error that names streamable"""
         facts = self.check_out_of_reach(

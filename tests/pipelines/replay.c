@@ -20,6 +20,7 @@ static gchar *sink_text;
 static gint64 rate;
 static gboolean expect_failure;
 static gboolean may_fail;
+static gboolean unasked;
 static gchar **set_properties;
 static gchar *answer;
 
@@ -37,6 +38,10 @@ static GOptionEntry entries[] = {
     {"expect-failure", 0, 0, G_OPTION_ARG_NONE, &expect_failure,
         "The sink must fail", NULL},
     {"may-fail", 0, 0, G_OPTION_ARG_NONE, &may_fail, "The sink may fail", NULL},
+    {"unasked", 0, 0, G_OPTION_ARG_NONE, &unasked,
+        "Do not ask the sink whether it can seek, as a tee asks one branch "
+        "only",
+        NULL},
     {"decode", 0, 0, G_OPTION_ARG_FILENAME, &decode_file,
         "Decode FILE to its end and count", "FILE"},
     {NULL}};
@@ -236,7 +241,8 @@ push_record (GstPad *pad, const Record *record)
       return gst_pad_push_list (
           pad, gst_buffer_list_ref (GST_BUFFER_LIST_CAST (record->object)));
     case RECORD_QUERY:
-      ask_seeking (pad);
+      if (!unasked)
+        ask_seeking (pad);
       return GST_FLOW_OK;
     case RECORD_EVENT:
       /* Muxers ignore what comes back for a segment; so do we. */

@@ -70,10 +70,6 @@ static const struct {
     {"{\"op\":\"UploadPart\",\"part\":1,\"status\":404,"
      "\"code\":\"NoSuchUpload\"}",
         "RESOURCE/WRITE", "part", 404, "NoSuchUpload", NULL, 0},
-    {"{\"op\":\"CompleteMultipartUpload\",\"status\":400,"
-     "\"code\":\"InvalidPart\"}",
-        "RESOURCE/CLOSE", "complete", 400, "InvalidPart",
-        "CompleteMultipartUpload", 1},
     {"{\"op\":\"CompleteMultipartUpload\",\"error-in-200\":\"AccessDenied\"}",
         "RESOURCE/NOT_AUTHORIZED", "complete", 200, "AccessDenied",
         "CompleteMultipartUpload", 1},
@@ -118,6 +114,28 @@ GST_START_TEST (test_final_errors)
   fail_unless_equals_int (emulator_n_media (emulator), 0);
   if (strcmp (finals[__i__].phase, "commit") != 0)
     fail_unless_equals_uint64 (emulator_upload_bytes (emulator), 0);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* What is still held is sent again, twice. */
+GST_START_TEST (test_parts_that_are_lost_again_and_again)
+{
+  Rig *rig = rig_new (emulator, NULL);
+
+  emulator_add_faults (emulator,
+      "{\"op\":\"CompleteMultipartUpload\",\"status\":400,"
+      "\"code\":\"InvalidPart\"}");
+  upload (rig);
+  rig_assert_failed (rig, "RESOURCE/CLOSE", "complete", 400);
+  rig_pushed (rig);
+  fail_unless (!rig->taken, "EOS was accepted");
+  fail_unless_equals_int (
+      emulator_count (emulator, "CompleteMultipartUpload", -1), 3);
+  rig_set_state (rig, GST_STATE_NULL);
+  fail_unless_equals_int (rig_count (rig, "error"), 1);
+  fail_unless_equals_int (emulator_n_media (emulator), 0);
   rig_free (rig);
 }
 
@@ -543,6 +561,7 @@ vodsink_errors_suite (void)
 
   tcase_add_checked_fixture (tc, setup, teardown);
   tcase_add_loop_test (tc, test_final_errors, 0, G_N_ELEMENTS (finals));
+  tcase_add_test (tc, test_parts_that_are_lost_again_and_again);
   tcase_add_test (tc, test_messages_of_strangers_are_made_printable);
   tcase_add_test (tc, test_network_failure_without_retry);
   tcase_add_test (tc, test_network_failure_ends_with_retry_duration);
