@@ -272,15 +272,16 @@ def check_error(upload, patience):
 
 def check_left_open(upload):
     """Nothing is left at the service but what the client never learned of (it
-    began another one then), and, after an error, what it tried in vain to
-    delete."""
+    began another one then), what belongs to a session that it lost and began
+    anew without, and, after an error, what it tried in vain to delete."""
     begun = [e for e in upload.log if e["op"] == "InitiateMultipartUpload" and
              "code" not in e and not soak.hits(e) & {"drop", "stall",
                                                      "garbage"}]
     in_vain = [e for e in upload.log if e["op"] == "AbortMultipartUpload" and
                not soak.succeeded(e)]
     left = len(upload.state["uploads"])
-    expect(left <= max(len(begun) - 1, 0) + (
+    sessions = len(upload.state["sessions"]) + upload.remembered
+    expect(left <= max(len(begun) - 1, 0) + max(sessions - 1, 0) + (
         1 if upload.error and (in_vain or upload.error["phase"] == "initiate")
         else 0), left, "uploads are left open at the service")
     return left
