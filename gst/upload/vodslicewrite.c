@@ -72,10 +72,13 @@ load_slice (VodSlices *self, VodSlice *slice)
   gsize run, n;
 
   for (guint64 done = 0; done < slice->size; done += n) {
+    guint8 *dest;
+
     if (done == vod_extent_capacity (bytes) && !vod_extent_grow (bytes))
       break;
-    n = vod_spool_read (slice->file, slice->offset + done,
-        vod_extent_at (bytes, done, &run), MIN (run, slice->size - done));
+    dest = vod_extent_at (bytes, done, &run);
+    n = vod_spool_read (slice->file, slice->offset + done, dest,
+        MIN (run, slice->size - done));
     if (n == 0)
       break;
     if (done + n == slice->size) {

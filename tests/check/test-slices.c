@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The slice table: its cutting rules by table, each rewrite in each state, and
- * a random model test against a plain byte array. Small units (a part of 64
- * bytes) make every border case frequent.
+ * a random model test against a plain byte array: in memory, with a spool that
+ * may fail, with upstream's file, resuming, and beginning from the start. Small
+ * units (a part of 64 bytes) make every border case frequent.
  */
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cloud/vodchecksum.h"
 #include "upload/vodslices.h"
@@ -93,7 +96,7 @@ slice_bytes (VodSlice *slice)
   GByteArray *bytes = g_byte_array_new ();
 
   while (bytes->len < slice->size) {
-    guint8 data[UNIT];
+    guint8 data[32 * UNIT];
     gsize len = vod_slice_read (slice, bytes->len, data, sizeof data);
 
     g_assert_cmpuint (len, >, 0);
@@ -597,17 +600,62 @@ test_released_table_holds_only_what_is_in_flight (void)
 
 /* --- the model ------------------------------------------------------------*/
 
+typedef enum {
+  IN_MEMORY,
+  IN_SPOOL,
+  FROM_SOURCE, /* in memory, and upstream's file has the same bytes */
+} Mode;
+
+#define SOURCE_SIZE (400 * UNIT)
+
+/* A slice that a worker has. */
+typedef struct {
+  VodSlice *slice;
+  guint epoch;
+  GByteArray *before; /* what it held when it was taken */
+  gboolean skip;      /* the service had that already */
+} Flight;
+
 typedef struct {
   GRand *rand;
+  Mode mode;
   VodSlicesConfig config;
   VodSlices *slices;
+  gchar *path; /* of the file */
+  VodSpool *file;
+  gboolean left_file;
   GByteArray *model; /* what a plain file would hold */
   guint64 position;
-  GPtrArray *service;   /* of GByteArray, by part number - 1 */
-  GPtrArray *in_flight; /* of VodSlice … */
-  GPtrArray *snapshots; /* … and of what it held when it was taken */
-  guint out_of_reach, full;
+  GPtrArray *service; /* of GByteArray, by part number - 1 */
+  GPtrArray *flights; /* of Flight */
+  guint epoch;        /* counts beginnings from the start */
+  GArray *preset;     /* of guint64: where slices have to end, as they begin */
+  GPtrArray *before;  /* of GByteArray, by number - 1: of an earlier run */
+  guint out_of_reach, full, lost, torn, skipped, restarts, refused;
 } Model;
+
+/* What a source has, and what is appended; an earlier run's is the same. */
+static guint8
+model_byte (guint64 offset)
+{
+  return (guint8)(offset * 197 + (offset >> 6) * 31 + (offset >> 12));
+}
+
+static void
+byte_array_unref0 (gpointer array)
+{
+  if (array)
+    g_byte_array_unref (array);
+}
+
+static void
+flight_free (gpointer data)
+{
+  Flight *flight = data;
+
+  g_byte_array_unref (flight->before);
+  g_free (flight);
+}
 
 static void
 model_write (Model *m, const guint8 *data, gsize len)
@@ -623,41 +671,141 @@ model_write (Model *m, const guint8 *data, gsize len)
   m->position = end;
 }
 
+static gboolean
+same_bytes (const GByteArray *one, const GByteArray *other)
+{
+  return one->len == other->len &&
+      memcmp (one->data, other->data, one->len) == 0;
+}
+
+/* What vodjob does with a receipt: the bytes decide. */
+static gboolean
+model_may_skip (Model *m, const Flight *flight)
+{
+  const VodSliceReceipt *receipt =
+      vod_slices_receipt (m->slices, flight->slice);
+  const GByteArray *there;
+
+  if (receipt == NULL)
+    return FALSE;
+  g_assert_cmpuint (flight->slice->number, <=, m->before->len);
+  there = g_ptr_array_index (m->before, flight->slice->number - 1);
+  g_assert_nonnull (there);
+  g_assert_cmpuint (receipt->size, ==, there->len);
+  g_assert_cmpuint (receipt->size, ==, flight->slice->size);
+  g_assert_cmpuint (receipt->offset, ==, flight->slice->offset);
+  if (receipt->has_crc64)
+    g_assert_cmpuint (
+        receipt->crc64, ==, vod_crc64 (0, there->data, there->len));
+  return same_bytes (there, flight->before);
+}
+
 static void
 model_take (Model *m)
 {
   gint64 wake;
   VodSlice *slice = vod_slices_next (m->slices, NOW, &wake);
+  Flight *flight;
 
   if (slice == NULL)
     return;
   g_assert_cmpuint (slice->size, >, 0);
-  g_ptr_array_add (m->in_flight, slice);
-  g_ptr_array_add (m->snapshots, slice_bytes (slice));
+  flight = g_new0 (Flight, 1);
+  flight->slice = slice;
+  flight->epoch = m->epoch;
+  flight->before = slice_bytes (slice);
+  flight->skip = model_may_skip (m, flight);
+  if (slice->proven)
+    g_assert_cmpuint (slice->crc64, ==,
+        vod_crc64 (0, flight->before->data, flight->before->len));
+  g_ptr_array_add (m->flights, flight);
+}
+
+/* The service gets what could be read on the way: from memory always the same,
+ * from a spool perhaps neither the old bytes nor the new. */
+static GByteArray *
+model_sent (Model *m, const Flight *flight)
+{
+  g_autoptr (GByteArray) now = slice_bytes (flight->slice);
+  GByteArray *sent;
+  guint cut;
+
+  g_assert_cmpuint (now->len, ==, flight->before->len);
+  if (flight->slice->bytes)
+    g_assert_true (same_bytes (now, flight->before));
+  if (flight->skip || same_bytes (now, flight->before))
+    return g_byte_array_ref (flight->before);
+  g_assert_true (flight->slice->torn);
+  m->torn++;
+  cut = (guint)g_rand_int_range (m->rand, 0, (gint32)now->len + 1);
+  sent = g_byte_array_new ();
+  g_byte_array_append (sent, flight->before->data, cut);
+  g_byte_array_append (sent, now->data + cut, now->len - cut);
+  return sent;
+}
+
+static void
+model_store (Model *m, guint number, GByteArray *part)
+{
+  if (m->service->len < number)
+    g_ptr_array_set_size (m->service, (gint)number);
+  byte_array_unref0 (g_ptr_array_index (m->service, number - 1));
+  g_ptr_array_index (m->service, number - 1) = g_byte_array_ref (part);
 }
 
 static void
 model_done (Model *m, guint index)
 {
-  VodSlice *slice = g_ptr_array_index (m->in_flight, index);
-  g_autoptr (GByteArray) now = slice_bytes (slice);
-  GByteArray *snapshot = g_ptr_array_index (m->snapshots, index);
+  Flight *flight = g_ptr_array_index (m->flights, index);
+  VodSlice *slice = flight->slice;
+  g_autoptr (GByteArray) sent = model_sent (m, flight);
 
-  g_assert_cmpmem (now->data, now->len, snapshot->data, snapshot->len);
-  if (g_rand_int_range (m->rand, 0, 4) == 0) {
+  if (flight->epoch != m->epoch) {
+    vod_slices_fail (m->slices, slice, 0, FALSE);
+  } else if (g_rand_int_range (m->rand, 0, 4) == 0) {
+    /* It may have arrived all the same. */
+    if (g_rand_boolean (m->rand))
+      model_store (m, slice->number, sent);
+    vod_slices_fail (m->slices, slice, 0, FALSE);
+  } else if (!same_bytes (sent, flight->before)) {
+    model_store (m, slice->number, sent);
     vod_slices_fail (m->slices, slice, 0, FALSE);
   } else {
-    if (m->service->len < slice->number)
-      g_ptr_array_set_size (m->service, slice->number);
-    if (g_ptr_array_index (m->service, slice->number - 1))
-      g_byte_array_unref (g_ptr_array_index (m->service, slice->number - 1));
-    g_ptr_array_index (m->service, slice->number - 1) =
-        g_byte_array_ref (snapshot);
-    vod_slices_confirm (m->slices, slice,
-        vod_crc64 (0, snapshot->data, snapshot->len), "\"e\"");
+    m->skipped += flight->skip;
+    model_store (m, slice->number, sent);
+    vod_slices_confirm (
+        m->slices, slice, vod_crc64 (0, sent->data, sent->len), "\"e\"");
   }
-  g_ptr_array_remove_index_fast (m->in_flight, index);
-  g_ptr_array_remove_index_fast (m->snapshots, index);
+  g_ptr_array_remove_index_fast (m->flights, index);
+}
+
+static void
+model_done_any (Model *m)
+{
+  model_done (m, (guint)g_rand_int_range (m->rand, 0, (gint32)m->flights->len));
+}
+
+/* One slice of the table. */
+static void
+model_check_slice (
+    Model *m, const VodSlicesStats *stats, const VodSlice *slice, gboolean last)
+{
+  guint i = slice->number - 1;
+
+  g_assert_true (last || slice->size >= m->config.min_part);
+  if (m->mode != IN_SPOOL) {
+    g_assert_cmpuint (slice->size, <=, m->config.max_bytes / 4);
+    g_assert_true (
+        slice->bytes || slice->file || slice->state == VOD_SLICE_CONFIRMED);
+    if (slice->offset < stats->head && m->restarts == 0)
+      g_assert_nonnull (slice->bytes);
+  } else {
+    g_assert_true (slice->bytes || slice->file ||
+        (m->left_file && slice->state == VOD_SLICE_CONFIRMED));
+    g_assert_false (slice->bytes && slice->file);
+  }
+  if (!last && !m->left_file && i < m->preset->len)
+    g_assert_cmpuint (slice->size, ==, g_array_index (m->preset, guint64, i));
 }
 
 static void
@@ -665,26 +813,42 @@ model_check (Model *m)
 {
   VodSlicesStats stats = stats_of (m->slices);
   guint64 offset = 0, confirmed = 0;
+  guint count = vod_slices_count (m->slices);
 
   g_assert_cmpuint (stats.memory, <=, m->config.max_bytes);
   g_assert_cmpuint (stats.size, ==, m->model->len);
-  for (guint i = 0; i < vod_slices_count (m->slices); i++) {
+  if (m->mode == IN_SPOOL && !m->left_file)
+    g_assert_cmpuint (stats.memory, ==, 0);
+  for (guint i = 0; i < count; i++) {
     const VodSlice *slice = vod_slices_get (m->slices, i);
-    gboolean last = i + 1 == vod_slices_count (m->slices);
 
     g_assert_cmpuint (slice->number, ==, i + 1);
     g_assert_cmpuint (slice->offset, ==, offset);
-    g_assert_true (last || slice->size >= m->config.min_part);
-    g_assert_cmpuint (slice->size, <=, m->config.max_bytes / 4);
-    g_assert_true (slice->bytes || slice->state == VOD_SLICE_CONFIRMED);
-    if (slice->offset < stats.head)
-      g_assert_nonnull (slice->bytes);
+    model_check_slice (m, &stats, slice, i + 1 == count);
     if (slice->state == VOD_SLICE_CONFIRMED)
       confirmed += slice->size;
     offset += slice->size;
   }
   g_assert_cmpuint (offset, ==, stats.size);
   g_assert_cmpuint (confirmed, ==, stats.confirmed);
+}
+
+/* Never stuck: something is in flight or can be. */
+static void
+model_make_room (Model *m)
+{
+  m->full++;
+  if (m->flights->len == 0)
+    model_take (m);
+  g_assert_cmpuint (m->flights->len, >, 0);
+  model_done_any (m);
+  /* What was zero-filled before the table was full is in the file. */
+  if (stats_of (m->slices).size > m->model->len) {
+    guint old = m->model->len;
+
+    g_byte_array_set_size (m->model, stats_of (m->slices).size);
+    memset (m->model->data + old, 0, m->model->len - old);
+  }
 }
 
 /* One push of a muxer, into table and model alike. */
@@ -694,10 +858,15 @@ model_push (Model *m)
   gsize len = g_rand_int_range (
       m->rand, 1, g_rand_boolean (m->rand) ? UNIT / 2 : 6 * UNIT);
   g_autofree guint8 *data = g_malloc (len);
+  gboolean plain = m->position >= m->model->len && m->mode == FROM_SOURCE;
   gsize done = 0;
 
+  /* Some of what is appended is what an earlier run had. */
+  plain = plain || g_rand_int_range (m->rand, 0, 8) > 0;
   for (gsize i = 0; i < len; i++)
-    data[i] = g_rand_int (m->rand);
+    data[i] = plain ? model_byte (m->position + i) : g_rand_int (m->rand);
+  if (m->mode == FROM_SOURCE)
+    len = MIN (len, SOURCE_SIZE - m->position);
   vod_slices_seek (m->slices, m->position);
   while (done < len) {
     gsize taken;
@@ -707,29 +876,209 @@ model_push (Model *m)
     if (taken > 0)
       model_write (m, data + done, taken);
     done += taken;
-    if (result == VOD_WRITE_OUT_OF_REACH || result == VOD_WRITE_HEAD_TOO_BIG) {
-      m->out_of_reach++;
+    if (m->mode == IN_SPOOL && !m->left_file)
+      g_assert_cmpint (result, ==, VOD_WRITE_OK);
+    if (result == VOD_WRITE_OUT_OF_REACH || result == VOD_WRITE_HEAD_TOO_BIG ||
+        result == VOD_WRITE_LOST) {
+      g_assert_true (result != VOD_WRITE_LOST || m->left_file);
+      m->lost += result == VOD_WRITE_LOST;
+      m->out_of_reach += result != VOD_WRITE_LOST;
       /* The gap before a refused write may have been begun. */
       m->position = m->model->len;
       return;
     }
-    if (result == VOD_WRITE_FULL) {
-      /* Never stuck: something is in flight or can be. */
-      m->full++;
-      if (m->in_flight->len == 0)
-        model_take (m);
-      g_assert_cmpuint (m->in_flight->len, >, 0);
-      model_done (m, g_rand_int_range (m->rand, 0, m->in_flight->len));
-      /* What was zero-filled before the table was full is in the file. */
-      if (stats_of (m->slices).size > m->model->len) {
-        guint old = m->model->len;
-
-        g_byte_array_set_size (m->model, stats_of (m->slices).size);
-        memset (m->model->data + old, 0, m->model->len - old);
-      }
-    }
+    if (result == VOD_WRITE_FULL)
+      model_make_room (m);
   }
   vod_slices_cut (m->slices, g_rand_int_range (m->rand, 0, 3), NOW);
+}
+
+/* --- beginning from the start ---------------------------------------------*/
+
+/* Everything that a restart may change. */
+static gchar *
+model_describe (Model *m)
+{
+  GString *text = g_string_new (NULL);
+  VodSlicesStats stats = stats_of (m->slices);
+
+  g_string_append_printf (text, "%" G_GUINT64_FORMAT " %u %u|", stats.confirmed,
+      stats.parts_confirmed, stats.parts_rewritten);
+  for (guint i = 0; i < vod_slices_count (m->slices); i++) {
+    const VodSlice *slice = vod_slices_get (m->slices, i);
+
+    g_string_append_printf (text, "%d %d %s %d %d %u|", slice->state,
+        slice->sent, slice->etag, slice->file != NULL, slice->proven,
+        slice->attempts);
+  }
+  return g_string_free (text, FALSE);
+}
+
+static void
+model_restart (Model *m)
+{
+  g_autofree gchar *before = model_describe (m), *after = NULL;
+
+  if (!vod_slices_restart (m->slices)) {
+    g_assert_true (m->mode == IN_MEMORY || m->left_file);
+    after = model_describe (m);
+    g_assert_cmpstr (before, ==, after);
+    m->refused++;
+    return;
+  }
+  m->restarts++;
+  m->epoch++;
+  g_ptr_array_set_size (m->service, 0);
+  g_ptr_array_set_size (m->before, 0);
+  g_assert_cmpuint (stats_of (m->slices).confirmed, ==, 0);
+  for (guint i = 0; i < vod_slices_count (m->slices); i++) {
+    const VodSlice *slice = vod_slices_get (m->slices, i);
+
+    g_assert_cmpint (slice->state, !=, VOD_SLICE_CONFIRMED);
+    g_assert_false (slice->sent);
+    g_assert_null (slice->etag);
+    g_assert_null (vod_slices_receipt (m->slices, slice));
+  }
+}
+
+/* The spool takes no more. What it takes all the same would be lost. */
+static void
+model_leave_file (Model *m)
+{
+  if (m->mode != IN_SPOOL || m->left_file)
+    return;
+  g_assert_true (vod_slices_leave_file (m->slices));
+  m->left_file = TRUE;
+}
+
+/* --- an earlier run -------------------------------------------------------*/
+
+static GByteArray *
+part_before (Model *m, guint64 offset, guint64 size)
+{
+  GByteArray *part = g_byte_array_new ();
+
+  g_byte_array_set_size (part, (guint)size);
+  for (guint64 i = 0; i < size; i++)
+    part->data[i] = model_byte (offset + i);
+  if (g_rand_int_range (m->rand, 0, 6) == 0)
+    part->data[g_rand_int_range (m->rand, 0, (gint32)size)] ^= 1;
+  return part;
+}
+
+/* Some of what there is may be damaged: gaps, parts that are too small or too
+ * large. @whole: nothing was so far. */
+static VodSliceReceipt
+receipt_before (Model *m, guint64 offset, gboolean *whole)
+{
+  guint64 largest = MIN (vod_slices_largest (m->slices), 12 * UNIT);
+  VodSliceReceipt receipt = {
+      .offset = offset,
+      .size = (guint64)g_rand_int_range (m->rand, UNIT, (gint32)largest + 1),
+      .has_crc64 = g_rand_boolean (m->rand),
+  };
+
+  switch (g_rand_int_range (m->rand, 0, 30)) {
+    case 0:
+      receipt.offset += 1;
+      *whole = FALSE;
+      break;
+    case 1:
+      receipt.size = (guint64)g_rand_int_range (m->rand, 1, UNIT);
+      break;
+    case 2:
+      receipt.size = vod_slices_largest (m->slices) + 1;
+      *whole = FALSE;
+      break;
+    default:
+      break;
+  }
+  return receipt;
+}
+
+/* What List Parts says need not be what the journal says. */
+static void
+model_agree (Model *m, guint number, const VodSliceReceipt *receipt)
+{
+  switch (g_rand_int_range (m->rand, 0, 8)) {
+    case 0:
+      vod_slices_agree (m->slices, number, receipt->size, NULL);
+      break;
+    case 1:
+      vod_slices_agree (m->slices, number, receipt->size + 1, receipt->etag);
+      break;
+    case 2:
+      vod_slices_agree (m->slices, number, receipt->size, "\"new\"");
+      return;
+    default:
+      vod_slices_agree (m->slices, number, receipt->size, "old");
+      if (receipt->etag || number > m->before->len)
+        return;
+      return;
+  }
+  if (number <= m->before->len) {
+    byte_array_unref0 (g_ptr_array_index (m->before, number - 1));
+    g_ptr_array_index (m->before, number - 1) = NULL;
+  }
+}
+
+static void
+model_resume (Model *m)
+{
+  g_autoptr (GArray) receipts =
+      g_array_new (FALSE, TRUE, sizeof (VodSliceReceipt));
+  guint n = (guint)g_rand_int_range (m->rand, 1, 20);
+  gboolean whole = TRUE, cuts = TRUE;
+  guint64 offset = 0;
+
+  for (guint i = 0; i < n; i++) {
+    VodSliceReceipt receipt = receipt_before (m, offset, &whole);
+    GByteArray *part = part_before (m, offset, MIN (receipt.size, 100 * UNIT));
+
+    receipt.crc64 = vod_crc64 (0, part->data, part->len);
+    receipt.etag =
+        (gchar *)(g_rand_int_range (m->rand, 0, 5) ? "\"old\"" : NULL);
+    g_array_append_val (receipts, receipt);
+    g_ptr_array_add (m->before, part);
+    cuts = cuts && whole && receipt.size >= UNIT;
+    if (cuts)
+      g_array_append_val (m->preset, receipt.size);
+    offset += receipt.size;
+  }
+  vod_slices_preset (
+      m->slices, (const VodSliceReceipt *)receipts->data, receipts->len);
+  for (guint i = 0; i < receipts->len; i++)
+    model_agree (m, i + 1, &g_array_index (receipts, VodSliceReceipt, i));
+  vod_slices_agree (m->slices, 0, 1, "x");
+  vod_slices_agree (m->slices, n + 1, 1, "x");
+  vod_slices_agree (m->slices, G_MAXUINT, 1, "x");
+}
+
+/* --- steps ----------------------------------------------------------------*/
+
+static void
+model_step_rarely (Model *m)
+{
+  switch (g_rand_int_range (m->rand, 0, 4)) {
+    case 0:
+      model_leave_file (m);
+      break;
+    case 1:
+      model_restart (m);
+      break;
+    default:
+      break;
+  }
+}
+
+/* Where a muxer that rewrites goes, and comes back from. */
+static void
+model_rewrite (Model *m, guint64 position)
+{
+  if (m->mode != FROM_SOURCE)
+    m->position = position;
+  model_push (m);
+  m->position = m->model->len;
 }
 
 static void
@@ -737,25 +1086,22 @@ model_step (Model *m)
 {
   guint back;
 
+  if (g_rand_int_range (m->rand, 0, 60) == 0)
+    model_step_rarely (m);
   switch (g_rand_int_range (m->rand, 0, 12)) {
     case 0: /* far back */
-      m->position = g_rand_int_range (m->rand, 0, m->model->len + 1);
-      model_push (m);
-      m->position = m->model->len;
+      model_rewrite (m, g_rand_int_range (m->rand, 0, m->model->len + 1));
       break;
     case 1: /* a cluster's size, a fragment's header */
       back = g_rand_int_range (m->rand, 1, 5 * UNIT);
-      m->position = m->model->len - MIN (m->model->len, back);
-      model_push (m);
-      m->position = m->model->len;
+      model_rewrite (m, m->model->len - MIN (m->model->len, back));
       break;
     case 2: /* header */
-      m->position = g_rand_int_range (m->rand, 0, 8);
-      model_push (m);
-      m->position = m->model->len;
+      model_rewrite (
+          m, g_rand_int_range (m->rand, 0, MIN (8, m->model->len + 1)));
       break;
     case 3: /* forward */
-      if (g_rand_int_range (m->rand, 0, 8) == 0)
+      if (g_rand_int_range (m->rand, 0, 8) == 0 && m->mode != FROM_SOURCE)
         m->position = m->model->len + g_rand_int_range (m->rand, 1, 3 * UNIT);
       model_push (m);
       break;
@@ -766,8 +1112,8 @@ model_step (Model *m)
       break;
     case 7:
     case 8:
-      if (m->in_flight->len > 0)
-        model_done (m, g_rand_int_range (m->rand, 0, m->in_flight->len));
+      if (m->flights->len > 0)
+        model_done_any (m);
       break;
     default:
       model_push (m);
@@ -778,10 +1124,19 @@ static void
 model_drain (Model *m)
 {
   vod_slices_finish (m->slices);
+  if (g_rand_int_range (m->rand, 0, 4) == 0)
+    model_restart (m);
   while (!vod_slices_complete (m->slices)) {
     model_take (m);
-    g_assert_cmpuint (m->in_flight->len, >, 0);
-    model_done (m, g_rand_int_range (m->rand, 0, m->in_flight->len));
+    g_assert_cmpuint (m->flights->len, >, 0);
+    model_done_any (m);
+  }
+  if (g_rand_int_range (m->rand, 0, 4) == 0) {
+    guint restarts = m->restarts;
+
+    model_restart (m);
+    if (m->restarts > restarts)
+      model_drain (m);
   }
 }
 
@@ -790,6 +1145,7 @@ model_compare (Model *m)
 {
   g_autoptr (GByteArray) whole = g_byte_array_new ();
 
+  g_assert_cmpuint (m->flights->len, ==, 0);
   for (guint i = 0; i < vod_slices_count (m->slices); i++) {
     GByteArray *part = g_ptr_array_index (m->service, i);
 
@@ -802,30 +1158,76 @@ model_compare (Model *m)
 }
 
 static void
-byte_array_unref0 (gpointer array)
+model_open_file (Model *m, const gchar *dir)
 {
-  if (array)
-    g_byte_array_unref (array);
+  if (m->mode == IN_MEMORY)
+    return;
+  m->path = g_build_filename (dir, "model.media", NULL);
+  if (m->mode == FROM_SOURCE) {
+    g_autofree guint8 *bytes = g_malloc (SOURCE_SIZE);
+
+    for (guint64 i = 0; i < SOURCE_SIZE; i++)
+      bytes[i] = model_byte (i);
+    g_assert_true (
+        g_file_set_contents (m->path, (gchar *)bytes, SOURCE_SIZE, NULL));
+    m->file = vod_spool_open_source (m->path);
+  } else {
+    m->file = vod_spool_open (m->path, NULL);
+  }
+  g_assert_nonnull (m->file);
+  vod_slices_set_file (m->slices, m->file);
 }
 
 static void
-model_run (guint32 seed, guint *out_of_reach, guint *full)
+model_init (Model *m, guint32 seed, Mode mode, const gchar *dir)
 {
-  Model m = {
+  *m = (Model){
       .rand = g_rand_new_with_seed (seed),
+      .mode = mode,
       .config = small_config (seed % 4 != 0),
       .model = g_byte_array_new (),
       .service = g_ptr_array_new_with_free_func (byte_array_unref0),
-      .in_flight = g_ptr_array_new (),
-      .snapshots = g_ptr_array_new_with_free_func (byte_array_unref0),
+      .flights = g_ptr_array_new_with_free_func (flight_free),
+      .preset = g_array_new (FALSE, FALSE, sizeof (guint64)),
+      .before = g_ptr_array_new_with_free_func (byte_array_unref0),
   };
-  guint steps = g_rand_int_range (m.rand, 1, 400);
+  m->config.max_bytes = g_rand_int_range (m->rand, 4, 40) * UNIT +
+      g_rand_int_range (m->rand, 0, UNIT);
+  m->config.slice_size = mode == IN_SPOOL
+      ? g_rand_int_range (m->rand, UNIT, 30 * UNIT)
+      : g_rand_int_range (m->rand, UNIT, m->config.max_bytes / 4 + 1);
+  m->slices = vod_slices_new (&m->config);
+  model_open_file (m, dir);
+}
 
-  m.config.max_bytes = g_rand_int_range (m.rand, 4, 40) * UNIT +
-      g_rand_int_range (m.rand, 0, UNIT);
-  m.config.slice_size =
-      g_rand_int_range (m.rand, UNIT, m.config.max_bytes / 4 + 1);
-  m.slices = vod_slices_new (&m.config);
+static void
+model_clear (Model *m)
+{
+  vod_slices_free (m->slices);
+  g_clear_pointer (&m->file, vod_spool_free);
+  if (m->path)
+    g_unlink (m->path);
+  g_free (m->path);
+  g_ptr_array_unref (m->flights);
+  g_ptr_array_unref (m->service);
+  g_ptr_array_unref (m->before);
+  g_array_unref (m->preset);
+  g_byte_array_unref (m->model);
+  g_rand_free (m->rand);
+}
+
+/* The walls that a run has hit are added to @sum. */
+static void
+model_run (
+    guint32 seed, Mode mode, gboolean resuming, const gchar *dir, Model *sum)
+{
+  Model m;
+  guint steps;
+
+  model_init (&m, seed, mode, dir);
+  steps = g_rand_int_range (m.rand, 1, 400);
+  if (resuming)
+    model_resume (&m);
   model_push (&m);
   for (guint i = 0; i < steps; i++) {
     model_step (&m);
@@ -834,30 +1236,81 @@ model_run (guint32 seed, guint *out_of_reach, guint *full)
   model_drain (&m);
   model_check (&m);
   model_compare (&m);
-  *out_of_reach += m.out_of_reach;
-  *full += m.full;
-
-  vod_slices_free (m.slices);
-  g_ptr_array_unref (m.snapshots);
-  g_ptr_array_unref (m.in_flight);
-  g_ptr_array_unref (m.service);
-  g_byte_array_unref (m.model);
-  g_rand_free (m.rand);
+  sum->out_of_reach += m.out_of_reach;
+  sum->full += m.full;
+  sum->lost += m.lost;
+  sum->torn += m.torn;
+  sum->skipped += m.skipped;
+  sum->restarts += m.restarts;
+  sum->refused += m.refused;
+  model_clear (&m);
 }
 
+static Model
+model_runs (guint n, Mode mode, gboolean resuming)
+{
+  g_autofree gchar *dir = g_dir_make_tmp ("vodslices-XXXXXX", NULL);
+  Model sum = {0};
+
+  g_assert_nonnull (dir);
+  if (g_test_slow ())
+    n *= 50;
+  for (guint32 seed = 1; seed <= n; seed++) {
+    g_test_message ("seed %u", seed);
+    model_run (seed, mode, resuming, dir, &sum);
+  }
+  g_assert_cmpint (g_rmdir (dir), ==, 0);
+  g_test_message ("out of reach %u, full %u, lost %u, torn %u, skipped %u, "
+                  "restarts %u, refused %u",
+      sum.out_of_reach, sum.full, sum.lost, sum.torn, sum.skipped, sum.restarts,
+      sum.refused);
+  return sum;
+}
+
+/* The tests are worth something only if the walls were hit. */
 static void
 test_random_pushes_give_the_bytes_of_a_plain_file (void)
 {
-  guint n = g_test_slow () ? 200000 : 4000;
-  guint out_of_reach = 0, full = 0;
+  Model sum = model_runs (3000, IN_MEMORY, FALSE);
 
-  for (guint32 seed = 1; seed <= n; seed++) {
-    g_test_message ("seed %u", seed);
-    model_run (seed, &out_of_reach, &full);
+  g_assert_cmpuint (sum.out_of_reach, >, 300);
+  g_assert_cmpuint (sum.full, >, 300);
+  g_assert_cmpuint (sum.restarts, >, 300);
+  g_assert_cmpuint (sum.refused, >, 300);
+}
+
+static void
+test_random_pushes_with_a_spool (void)
+{
+  Model sum = model_runs (1500, IN_SPOOL, FALSE);
+
+  g_assert_cmpuint (sum.torn, >, 150);
+  g_assert_cmpuint (sum.lost, >, 15);
+  g_assert_cmpuint (sum.full, >, 150);
+  g_assert_cmpuint (sum.restarts, >, 150);
+}
+
+static void
+test_random_pushes_of_a_file (void)
+{
+  Model sum = model_runs (500, FROM_SOURCE, FALSE);
+
+  g_assert_cmpuint (sum.restarts, >, 50);
+  g_assert_cmpuint (sum.refused, ==, 0);
+  g_assert_cmpuint (sum.out_of_reach, ==, 0);
+}
+
+static void
+test_random_pushes_of_resumed_uploads (void)
+{
+  static const Mode modes[] = {IN_MEMORY, IN_SPOOL, FROM_SOURCE};
+
+  for (guint i = 0; i < G_N_ELEMENTS (modes); i++) {
+    Model sum = model_runs (700, modes[i], TRUE);
+
+    g_assert_cmpuint (sum.skipped, >, 300);
+    g_assert_cmpuint (sum.restarts, >, 50);
   }
-  /* The test is worth something only if the walls were hit. */
-  g_assert_cmpuint (out_of_reach, >, n / 10);
-  g_assert_cmpuint (full, >, n / 10);
 }
 
 #define ADD(name) g_test_add_func ("/slices/" #name, test_##name)
@@ -895,5 +1348,8 @@ main (int argc, char **argv)
   ADD (seek_beyond_all_parts_is_refused_at_once);
   ADD (released_table_holds_only_what_is_in_flight);
   ADD (random_pushes_give_the_bytes_of_a_plain_file);
+  ADD (random_pushes_with_a_spool);
+  ADD (random_pushes_of_a_file);
+  ADD (random_pushes_of_resumed_uploads);
   return g_test_run ();
 }
