@@ -66,8 +66,13 @@ vod_slices_largest (const VodSlices *self)
 static gboolean
 is_preset (const VodSlices *self, const VodSlice *slice)
 {
-  return slice->number <= self->preset->len &&
-      preset_of (self, slice->number)->size >= self->config.min_part;
+  guint64 size;
+
+  if (slice->number > self->preset->len)
+    return FALSE;
+  size = preset_of (self, slice->number)->size;
+  /* What a spool had room for, memory may not have. */
+  return size >= self->config.min_part && size <= largest_part (&self->config);
 }
 
 /* How large @slice may become. The first is the smallest part exactly, and the

@@ -63,22 +63,26 @@ grow_slice (VodSlices *self, VodSlice *slice)
   return TRUE;
 }
 
-/* Reads the bytes of @slice from its file. FALSE: they cannot be read, or there
- * is no memory for them. */
+/* Reads the bytes of @slice from its file. *@full: there is no memory for
+ * them; else, if FALSE, they cannot be read. */
 static gboolean
-load_slice (VodSlices *self, VodSlice *slice)
+load_slice (VodSlices *self, VodSlice *slice, gboolean *full)
 {
   VodExtent *bytes = vod_extent_new (self->store);
   gsize run, n;
 
+  *full = FALSE;
   for (guint64 done = 0; done < slice->size; done += n) {
     guint8 *dest;
 
-    if (done == vod_extent_capacity (bytes) && !vod_extent_grow (bytes))
+    while (done == vod_extent_capacity (bytes) && !vod_extent_grow (bytes) &&
+        !*full)
+      *full = !drop_oldest (self);
+    if (*full)
       break;
     dest = vod_extent_at (bytes, done, &run);
-    n = vod_spool_read (slice->file, slice->offset + done, dest,
-        MIN (run, slice->size - done));
+    n = vod_spool_read (
+        slice->file, slice->offset + done, dest, MIN (run, slice->size - done));
     if (n == 0)
       break;
     if (done + n == slice->size) {
@@ -95,6 +99,7 @@ gboolean
 vod_slices_leave_file (VodSlices *self)
 {
   VodSlice *slice = last_slice (self);
+  gboolean full;
 
   self->file = NULL;
   self->config.file = NULL;
@@ -105,7 +110,7 @@ vod_slices_leave_file (VodSlices *self)
     return TRUE;
   }
   if (slice->size > 0)
-    return load_slice (self, slice);
+    return load_slice (self, slice, &full);
   slice->file = NULL;
   slice->bytes = vod_extent_new (self->store);
   return TRUE;
@@ -205,16 +210,57 @@ plan_in_memory (VodSlices *self, VodSlice *slice, guint64 offset,
   return VOD_WRITE_OK;
 }
 
+/* Bytes of the head that are in memory, where they stay. */
+static guint64
+head_in_memory (const VodSlices *self)
+{
+  guint64 bytes = 0;
+
+  for (guint i = 0; i < self->all->len; i++) {
+    const VodSlice *slice = slice_at_index (self, i);
+
+    if (!is_head (self, slice))
+      break;
+    if (slice->bytes)
+      bytes += vod_extent_capacity (slice->bytes);
+  }
+  return bytes;
+}
+
+/* Will there be memory when others have been sent? */
+static gboolean
+may_become_free (VodSlices *self)
+{
+  for (guint i = vod_slices_next_open (self, 0); i < self->all->len;
+       i = vod_slices_next_open (self, i + 1)) {
+    const VodSlice *slice = slice_at_index (self, i);
+
+    if (slice->bytes && !is_head (self, slice) &&
+        (slice->state == VOD_SLICE_READY ||
+            slice->state == VOD_SLICE_IN_FLIGHT))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* The spool takes no more, but this slice is to be rewritten: then it has to be
- * in memory. */
+ * in memory. The head must leave room for the rest, as it would have had to
+ * without a spool. */
 static VodWriteResult
 bring_to_memory (VodSlices *self, VodSlice *slice)
 {
+  gboolean full;
+
   if (vod_spool_is_source (slice->file))
     return VOD_WRITE_OUT_OF_REACH;
   if (slice->state == VOD_SLICE_IN_FLIGHT)
     return VOD_WRITE_FULL;
-  return load_slice (self, slice) ? VOD_WRITE_OK : VOD_WRITE_LOST;
+  if (is_head (self, slice) &&
+      head_in_memory (self) + slice->size > self->config.max_bytes / 2)
+    return VOD_WRITE_LOST;
+  if (load_slice (self, slice, &full))
+    return VOD_WRITE_OK;
+  return full && may_become_free (self) ? VOD_WRITE_FULL : VOD_WRITE_LOST;
 }
 
 /* Room over bytes that were written before. */
