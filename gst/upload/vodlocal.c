@@ -483,6 +483,12 @@ vod_local_committed (VodLocal *local, const gchar *file_id)
   gchar *kept = NULL;
   VodSession *session;
 
+  /* The spool has failed before the stream came to the end of what an earlier
+   * recording left, which may be all there is of that. */
+  if (local->spool && vod_spool_left (local->spool) > 0) {
+    vod_local_discard (local, FALSE);
+    return NULL;
+  }
   g_mutex_lock (&local->lock);
   session = g_steal_pointer (&local->session);
   g_mutex_unlock (&local->lock);
