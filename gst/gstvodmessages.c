@@ -170,15 +170,24 @@ gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal)
       structure);
 }
 
+#define LOCAL_STORAGE (-4)
+
 void
-gst_vod_post_warning (
-    GstElement *element, const gchar *phase, const gchar *message)
+gst_vod_post_warning (GstElement *element, const gchar *phase,
+    const gchar *message, const gchar *spool_location)
 {
-  if (phase)
-    post_element (element,
-        gst_structure_new ("vodsink-warning", "phase", G_TYPE_STRING, phase,
-            "code", G_TYPE_INT, 0, "message", G_TYPE_STRING, message,
-            "resumable", G_TYPE_BOOLEAN, FALSE, NULL));
+  GstStructure *structure;
+  gint code;
+
+  if (phase) {
+    /* Nothing has failed when upstream is held back. */
+    code = strcmp (phase, "blocked") == 0 ? 0 : LOCAL_STORAGE;
+    structure = gst_structure_new ("vodsink-warning", "phase", G_TYPE_STRING,
+        phase, "code", G_TYPE_INT, code, "message", G_TYPE_STRING, message,
+        "resumable", G_TYPE_BOOLEAN, FALSE, NULL);
+    set_path (structure, "spool-location", spool_location);
+    post_element (element, structure);
+  }
   GST_ELEMENT_WARNING (element, RESOURCE, WRITE, ("%s", message), (NULL));
 }
 

@@ -33,9 +33,9 @@ void gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
 void gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal);
 
 /* Something that does not fail the upload: a WARNING, and before it the element
- * message vodsink-warning if @phase is not NULL. */
-void gst_vod_post_warning (
-    GstElement *element, const gchar *phase, const gchar *message);
+ * message vodsink-warning if @phase is not NULL. @spool_location may be NULL. */
+void gst_vod_post_warning (GstElement *element, const gchar *phase,
+    const gchar *message, const gchar *spool_location);
 
 /* The structure of the property `stats`: @base is GstBaseSink's own. */
 GstStructure *

@@ -274,12 +274,14 @@ phase_of_warning (VodUploadWarning warning)
 }
 
 static void
-on_warning (VodUploadWarning warning, const gchar *message, gpointer data)
+on_warning (VodUploadWarning warning, const gchar *message,
+    const gchar *spool_location, gpointer data)
 {
   g_autoptr (GstElement) element = hearing_element (data);
 
   if (element)
-    gst_vod_post_warning (element, phase_of_warning (warning), message);
+    gst_vod_post_warning (
+        element, phase_of_warning (warning), message, spool_location);
 }
 
 static void

@@ -106,11 +106,13 @@ on_error (Send *send, GstMessage *message)
   const GstStructure *details = NULL;
 
   gst_message_parse_error (message, &error, NULL);
-  if (g_error_matches (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY)) {
+  gst_message_parse_error_details (message, &details);
+  /* With a spool, this phase fails only because another has the session. */
+  if (details &&
+      g_strcmp0 (gst_structure_get_string (details, "phase"), "session") == 0) {
     end (send, VOD_SEND_BUSY);
     return;
   }
-  gst_message_parse_error_details (message, &details);
   described = details ? describe_failure (details) : g_strdup ("");
   vod_show_line ("%s: failed: %s%s", send->title, error->message, described);
   end (send, VOD_SEND_FAILED);

@@ -8,69 +8,99 @@
 
 #define MAX_ATTEMPTS 3
 
-/* All bytes again, from the start. With the lock. */
+/* All bytes again, from the start, as another upload: nothing is asked of the
+ * service before that is noted (started_over()). With the lock. */
 static void
-start_over (VodUpload *upload, VodStep from)
+start_over (VodUpload *upload)
 {
+  upload->beginning = TRUE;
   upload->attempt++;
   upload->cuts_noted = 0;
   upload->parts_skipped = 0;
-  upload->step = from;
-  upload->step_try = (VodTry){.busy = TRUE};
-  upload->completed_there = upload->may_be_completed = upload->blind = FALSE;
-  upload->look_first = TRUE;
+  upload->step = VOD_STEP_APPLY;
+  upload->step_try = upload->renew_try = (VodTry){0};
+  upload->completed_there = upload->may_be_completed = FALSE;
+  upload->blind = upload->seen = FALSE;
+  upload->resuming = upload->look_first = FALSE;
+  upload->renew_wanted = upload->parts_to_delete = FALSE;
   g_clear_pointer (&upload->upload_id, g_free);
-  if (from == VOD_STEP_APPLY) {
-    g_clear_pointer (&upload->applied, vod_api_applied_unref);
-    upload->resuming = upload->renew_wanted = upload->parts_to_delete = FALSE;
-    upload->look_first = upload->initiating = FALSE;
-  }
+  g_clear_pointer (&upload->applied, vod_api_applied_unref);
 }
 
-/* The streaming thread and workers may now go on. With the lock. */
+/* With the lock. */
 static void
 started_over (VodUpload *upload)
 {
-  upload->step_try.busy = FALSE;
+  upload->beginning = FALSE;
   upload->swept = FALSE;
-  g_cond_broadcast (&upload->work);
   g_cond_broadcast (&upload->room);
-  vod_upload_ensure_workers (upload);
+  vod_upload_wake_workers (upload);
+}
+
+/* Deletes what the upload that is given up has at the service, or sees to it
+ * that it is deleted later. Takes @state; @job: the DELETE. Without the lock. */
+static void
+delete_old (VodWorker *worker, VodSessionState *state, VodJob *job)
+{
+  VodUpload *upload = worker->upload;
+  gboolean needed = state != NULL;
+  VodSession *discard = vod_upload_remember (upload, state);
+  GError *error;
+
+  if (!needed || !job->applied->credentials.secret_key) {
+    g_clear_pointer (&discard, vod_session_close);
+    return;
+  }
+  error = vod_job_perform (
+      job, &upload->settings, worker->http, NULL, NULL, worker->cancellable);
+  if (error == NULL)
+    g_clear_pointer (&discard, vod_session_delete);
+  g_clear_pointer (&discard, vod_session_close);
+  g_clear_error (&error);
 }
 
 /* FALSE: bytes are missing for that, or it was tried too often. Gives up the
  * lock. */
 static gboolean
-begin_at (VodUpload *upload, VodStep from)
+try_anew (VodWorker *worker)
 {
+  VodUpload *upload = worker->upload;
+  VodJob old = {.kind = VOD_JOB_ABORT};
   VodSessionState *state;
-  VodSession *discard;
   GPtrArray *requests;
   guint attempt;
 
-  if (upload->attempt + 1 >= MAX_ATTEMPTS ||
+  if (upload->attempt + 1 >= MAX_ATTEMPTS || upload->beginning ||
       !vod_slices_restart (upload->slices))
     return FALSE;
-  state = from == VOD_STEP_APPLY ? vod_upload_leftovers (upload) : NULL;
-  start_over (upload, from);
+  state = vod_upload_leftovers (upload);
+  if (upload->applied)
+    old.applied = vod_api_applied_ref (upload->applied);
+  old.upload_id = g_strdup (upload->upload_id);
+  start_over (upload);
   attempt = upload->attempt;
   requests = vod_upload_take_requests (upload);
+  worker->busy = TRUE;
+  worker->cancellable = g_cancellable_new ();
   g_mutex_unlock (&upload->lock);
 
   vod_upload_cancel_all (requests);
-  discard = vod_upload_remember (upload, state);
-  g_clear_pointer (&discard, vod_session_close);
+  delete_old (worker, state, &old);
+  vod_job_clear (&old);
   if (upload->local)
     vod_local_begin_anew (upload->local, attempt);
 
   g_mutex_lock (&upload->lock);
+  g_clear_object (&worker->cancellable);
+  worker->busy = FALSE;
   started_over (upload);
   return TRUE;
 }
 
-/* Where an upload that cannot go on as it is may begin anew; END: nowhere. */
-static VodStep
-where_to_begin (VodUpload *upload, const VodJob *job, GError *error)
+/* Is another upload likely to come further than this one, which has failed for
+ * good? */
+static gboolean
+may_help (VodUpload *upload, const VodJob *job, GError *error)
 {
   const VodErrorDetails *details = vod_error_details (error);
   gboolean gone = g_strcmp0 (details->error_code, "NoSuchUpload") == 0;
@@ -80,65 +110,81 @@ where_to_begin (VodUpload *upload, const VodJob *job, GError *error)
 
   switch (job->kind) {
     case VOD_JOB_APPLY:
-      return upload->resuming && refused ? VOD_STEP_APPLY : VOD_STEP_END;
+      return upload->resuming && refused;
     case VOD_JOB_RENEW:
-      return refused ? VOD_STEP_APPLY : VOD_STEP_END;
-    case VOD_JOB_CHECK:
-      return VOD_STEP_APPLY;
+      return refused;
     case VOD_JOB_LIST:
-      return gone ? VOD_STEP_INITIATE : VOD_STEP_APPLY;
     case VOD_JOB_PART:
-      return !gone                  ? VOD_STEP_END
-          : upload->completed_there ? VOD_STEP_APPLY
-                                    : VOD_STEP_INITIATE;
+      return gone;
     case VOD_JOB_COMPLETE:
     case VOD_JOB_LOOK:
       return gone || error->code == VOD_ERROR_INTEGRITY ||
-              g_strcmp0 (details->error_code, "InvalidPart") == 0
-          ? VOD_STEP_APPLY
-          : VOD_STEP_END;
+          g_strcmp0 (details->error_code, "InvalidPart") == 0;
     case VOD_JOB_COMMIT:
-      return refused && upload->resuming ? VOD_STEP_APPLY : VOD_STEP_END;
+      /* An object that was seen there may be committed already. */
+      return refused && upload->resuming && !upload->seen;
     default:
-      return VOD_STEP_END;
+      return FALSE;
   }
 }
 
 gboolean
-vod_upload_begin_anew (VodUpload *upload, const VodJob *job, GError *error)
+vod_upload_begin_anew (VodWorker *worker, const VodJob *job, GError *error)
 {
-  VodStep from = where_to_begin (upload, job, error);
+  return may_help (worker->upload, job, error) && try_anew (worker);
+}
 
-  return from != VOD_STEP_END && begin_at (upload, from);
+/* With the lock. FALSE: the upload has ended, or cannot begin again. */
+static gboolean
+begin_parting (VodUpload *upload)
+{
+  if (upload->end != VOD_END_NONE || upload->ending ||
+      !vod_slices_restart (upload->slices))
+    return FALSE;
+  start_over (upload);
+  upload->synced = 0;
+  return TRUE;
+}
+
+static gboolean
+has_ended (gpointer data)
+{
+  VodUpload *upload = data;
+  gboolean ended;
+
+  g_mutex_lock (&upload->lock);
+  ended = upload->end != VOD_END_NONE;
+  g_mutex_unlock (&upload->lock);
+  return ended;
 }
 
 void
-vod_upload_part_ways (VodUpload *upload)
+vod_upload_part_ways (VodUpload *upload, GError *trouble, gboolean unsynced)
 {
   g_autofree gchar *recovered = NULL;
-  GError *error = NULL;
+  gboolean copy = trouble == NULL;
   GPtrArray *requests;
   guint attempt;
 
   g_mutex_lock (&upload->lock);
-  if (!vod_slices_restart (upload->slices)) {
+  if (!begin_parting (upload)) {
     g_mutex_unlock (&upload->lock);
-    g_return_if_reached ();
+    g_clear_error (&trouble);
+    return;
   }
-  /* The parts at the service are those of the other recording. */
-  upload->parts_to_delete = FALSE;
-  start_over (upload, VOD_STEP_APPLY);
   attempt = upload->attempt;
   requests = vod_upload_take_requests (upload);
   g_mutex_unlock (&upload->lock);
 
+  /* The parts at the service are those of the other recording. */
   vod_upload_cancel_all (requests);
-  recovered = vod_local_set_aside (upload->local, attempt, &error);
+  recovered = vod_local_set_aside (
+      upload->local, attempt, copy, has_ended, upload, copy ? &trouble : NULL);
   if (recovered)
     upload->events.recovered (
         recovered, upload->settings.resume_key, upload->data);
-  if (error)
-    vod_upload_leave_spool (upload, error);
+  if (trouble)
+    vod_upload_leave_spool (upload, trouble, unsynced);
 
   g_mutex_lock (&upload->lock);
   started_over (upload);

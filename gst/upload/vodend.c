@@ -6,25 +6,40 @@
  */
 #include "vodupload-private.h"
 
+/* `local` as it is now; it does not go away. */
+static VodLocal *
+local_of (VodUpload *upload)
+{
+  VodLocal *local;
+
+  g_mutex_lock (&upload->lock);
+  local = upload->local;
+  g_mutex_unlock (&upload->lock);
+  return local;
+}
+
 gboolean
 vod_upload_is_kept (VodUpload *upload)
 {
-  return upload->local && vod_local_is_kept (upload->local);
+  VodLocal *local = local_of (upload);
+
+  return local && vod_local_is_kept (local);
 }
 
-void
-vod_upload_let_go (VodUpload *upload, gboolean keep, gboolean cancelled)
+/* Another upload of this media may begin at once: this one's session is given
+ * up now, and what has to be deleted is remembered elsewhere. */
+static void
+give_up (VodUpload *upload, VodLocal *local, VodLocalDiscard why)
 {
   VodSessionState *state;
   VodSession *discard;
 
-  if (upload->local && keep)
-    vod_local_keep (upload->local);
-  if (keep || upload->local == NULL)
-    return;
-  /* Another upload of this media may begin at once: this one's session is given
-   * up now, and what has to be deleted is remembered elsewhere. */
   g_mutex_lock (&upload->lock);
+  if (upload->let_go) {
+    g_mutex_unlock (&upload->lock);
+    return;
+  }
+  upload->let_go = TRUE;
   state = vod_upload_leftovers (upload);
   g_mutex_unlock (&upload->lock);
   discard = vod_upload_remember (upload, state);
@@ -33,7 +48,20 @@ vod_upload_let_go (VodUpload *upload, gboolean keep, gboolean cancelled)
   upload->holding = FALSE;
   g_cond_broadcast (&upload->work);
   g_mutex_unlock (&upload->lock);
-  vod_local_discard (upload->local, cancelled);
+  vod_local_discard (local, why);
+}
+
+void
+vod_upload_let_go (VodUpload *upload, gboolean keep, VodLocalDiscard why)
+{
+  VodLocal *local = local_of (upload);
+
+  if (local == NULL)
+    return;
+  if (keep)
+    vod_local_keep (local);
+  else
+    give_up (upload, local, why);
 }
 
 gboolean
@@ -103,7 +131,8 @@ vod_upload_tell_failure (VodUpload *upload, GError *error)
   g_mutex_unlock (&upload->lock);
   /* With a spool, recording may go on (vod_upload_record()), until the stop. */
   if (first && !recording)
-    vod_upload_let_go (upload, keep, cancelled);
+    vod_upload_let_go (
+        upload, keep, cancelled ? VOD_LOCAL_CANCELLED : VOD_LOCAL_FAILED);
   if (requests)
     vod_upload_cancel_all (requests);
 }

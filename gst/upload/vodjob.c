@@ -256,6 +256,14 @@ perform_look (VodJob *job, VodHttp *http, const VodCosTarget *target,
   guint64 size;
   guint status;
 
+  /* If we may not look, this is all there is to go by. */
+  if (job->completed_there &&
+      (job->size != job->completed_size ||
+          job->crc64 != job->completed_crc64)) {
+    g_propagate_error (
+        error, gone_error ("The interrupted upload was of another media"));
+    return;
+  }
   if (vod_cos_head (http, target, cancellable, &size, &job->receipt, &local)) {
     job->seen = TRUE;
     check_object (job, size, error);

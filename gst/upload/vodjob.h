@@ -51,11 +51,13 @@ typedef struct {
   VodJobCut *cuts;  /* PART: to be noted before it is sent */
   guint n_cuts;
   VodSliceReceipt receipt_before; /* PART: of an earlier run; etag NULL: none */
-  gboolean completed_there;       /* PART: nothing can be sent any more */
-  gboolean look_first; /* INITIATE: an earlier one may have got through */
-  VodSession *discard; /* SWEEP: open */
-  gboolean eos;        /* SYNC: of all, up to `size` */
-  gchar **etags;       /* COMPLETE: one a part */
+  gboolean completed_there; /* PART, LOOK: nothing can be sent any more; … */
+  guint64 completed_size;   /* … LOOK: Complete was sent for this … */
+  guint64 completed_crc64;  /* … object */
+  gboolean look_first;      /* INITIATE: an earlier one may have got through */
+  VodSession *discard;      /* SWEEP: open */
+  gboolean eos;             /* SYNC: of all, up to `size` */
+  gchar **etags;            /* COMPLETE: one a part */
   guint n_etags;
   guint64 size;  /* COMPLETE, LOOK, CHECK: the object's … */
   guint64 crc64; /* … and PART: the slice's, once computed */

@@ -59,12 +59,16 @@ vod_upload_prepare (VodUpload *upload)
   VodLocalOpened opened = {0};
   GError *error = NULL;
   const VodSessionState *found;
+  VodLocal *local;
   VodSpool *file;
 
   if (upload->prepared)
     return TRUE;
   upload->prepared = TRUE;
-  upload->local = vod_local_open (&upload->settings, &opened, &error);
+  local = vod_local_open (&upload->settings, &opened, &error);
+  g_mutex_lock (&upload->lock);
+  upload->local = local;
+  g_mutex_unlock (&upload->lock);
   if (opened.recovered)
     upload->events.recovered (
         opened.recovered, upload->settings.resume_key, upload->data);
@@ -158,6 +162,16 @@ vod_upload_note_after (VodUpload *upload, VodJob *job, const GError *error)
 }
 
 void
+vod_upload_warn (
+    VodUpload *upload, VodUploadWarning warning, const gchar *message)
+{
+  g_autofree gchar *path =
+      upload->local ? vod_local_spool_path (upload->local) : NULL;
+
+  upload->events.warning (warning, message, path, upload->data);
+}
+
+void
 vod_upload_tell_trouble (VodUpload *upload)
 {
   g_autoptr (GError) error = NULL;
@@ -165,7 +179,7 @@ vod_upload_tell_trouble (VodUpload *upload)
   if (upload->local)
     error = vod_local_take_trouble (upload->local);
   if (error)
-    upload->events.warning (VOD_UPLOAD_SESSION, error->message, upload->data);
+    vod_upload_warn (upload, VOD_UPLOAD_SESSION, error->message);
 }
 
 /* --- the spool ------------------------------------------------------------*/
@@ -187,51 +201,143 @@ vod_upload_sync_due (VodUpload *upload, gint64 now, gint64 *wake)
   return FALSE;
 }
 
-void
-vod_upload_leave_spool (VodUpload *upload, GError *error)
+/* @whole: everything that has to be sent is there. */
+static void
+tell_spool_trouble (VodUpload *upload, GError *error, gboolean whole)
 {
-  g_autofree gchar *message = g_strdup_printf (
+  g_autofree gchar *message = NULL;
+
+  vod_error_set_phase (error, VOD_PHASE_SPOOL);
+  if (!whole) {
+    vod_upload_fail (upload, error);
+    return;
+  }
+  message = g_strdup_printf (
       "%s. The upload goes on, with what memory holds", error->message);
-  gboolean whole;
+  vod_upload_warn (upload, VOD_UPLOAD_SPOOL, message);
+  g_error_free (error);
+}
+
+void
+vod_upload_leave_spool (VodUpload *upload, GError *error, gboolean unsynced)
+{
+  gboolean whole, ended;
+
+  /* The earlier recording in the file keeps it. */
+  if (vod_spool_left (vod_local_spool (upload->local)) > 0 &&
+      vod_local_has_spool (upload->local)) {
+    vod_upload_part_ways (upload, error, unsynced);
+    return;
+  }
+  vod_local_leave_spool (upload->local);
+  g_mutex_lock (&upload->lock);
+  ended = upload->end != VOD_END_NONE || upload->ending;
+  upload->spooling = FALSE;
+  whole =
+      (!unsynced || vod_slices_trusts_file (upload->slices, upload->synced)) &&
+      vod_slices_leave_file (upload->slices);
+  g_mutex_unlock (&upload->lock);
+  if (ended)
+    g_error_free (error);
+  else
+    tell_spool_trouble (upload, error, whole);
+}
+
+void
+vod_upload_heed_spool (VodUpload *upload)
+{
+  GError *error;
 
   g_mutex_lock (&upload->lock);
-  upload->spooling = FALSE;
-  whole = vod_slices_leave_file (upload->slices);
+  error = g_steal_pointer (&upload->spool_trouble);
   g_mutex_unlock (&upload->lock);
-  vod_error_set_phase (error, VOD_PHASE_SPOOL);
-  if (whole) {
-    upload->events.warning (VOD_UPLOAD_SPOOL, message, upload->data);
-    g_error_free (error);
-  } else {
-    vod_upload_fail (upload, error);
-  }
+  if (error)
+    vod_upload_leave_spool (upload, error, TRUE);
+}
+
+/* --- recording after a failure --------------------------------------------*/
+
+static gboolean
+stop_recording (VodUpload *upload, GError *error)
+{
+  g_mutex_lock (&upload->lock);
+  upload->spooling = FALSE;
+  g_mutex_unlock (&upload->lock);
+  vod_local_leave_spool (upload->local);
+  vod_upload_warn (upload, VOD_UPLOAD_SPOOL, error->message);
+  g_error_free (error);
+  return FALSE;
+}
+
+/* Another recording is in the spool: that keeps it. */
+static gboolean
+record_elsewhere (VodUpload *upload, GError **error)
+{
+  g_autofree gchar *recovered = NULL;
+  guint attempt;
+
+  g_mutex_lock (&upload->lock);
+  attempt = ++upload->attempt;
+  g_mutex_unlock (&upload->lock);
+  recovered =
+      vod_local_set_aside (upload->local, attempt, TRUE, NULL, NULL, error);
+  if (recovered)
+    upload->events.recovered (
+        recovered, upload->settings.resume_key, upload->data);
+  return *error == NULL;
+}
+
+/* Nobody else does it any more. */
+static void
+sync_record (VodUpload *upload, gboolean eos)
+{
+  guint64 size = vod_spool_size (vod_local_spool (upload->local));
+
+  if (!eos && size - upload->recorded_synced < SYNC_BYTES)
+    return;
+  vod_local_sync (upload->local, upload->attempt, size, eos, NULL);
+  upload->recorded_synced = size;
 }
 
 gboolean
 vod_upload_record (VodUpload *upload, const guint8 *data, gsize len)
 {
+  VodSpoolResult result;
+  GError *error = NULL;
   gboolean spooling;
+  VodSpool *spool;
 
   g_mutex_lock (&upload->lock);
   spooling = upload->spooling;
   g_mutex_unlock (&upload->lock);
   if (!spooling)
     return FALSE;
-  if (vod_spool_write (vod_local_spool (upload->local), upload->recorded_to,
-          data, len, NULL) != VOD_SPOOL_OK) {
-    g_mutex_lock (&upload->lock);
-    upload->spooling = FALSE;
-    g_mutex_unlock (&upload->lock);
-    return FALSE;
-  }
+  spool = vod_local_spool (upload->local);
+  result = vod_spool_write (spool, upload->recorded_to, data, len, &error);
+  if (result == VOD_SPOOL_DIFFERS && record_elsewhere (upload, &error))
+    result = vod_spool_write (spool, upload->recorded_to, data, len, &error);
+  if (result != VOD_SPOOL_OK)
+    return stop_recording (upload, error);
+
   upload->recorded_to += len;
+  g_mutex_lock (&upload->lock);
+  upload->received += len;
+  upload->spooled = vod_spool_size (spool);
+  g_mutex_unlock (&upload->lock);
+  sync_record (upload, FALSE);
   return TRUE;
 }
 
 void
 vod_upload_finish_record (VodUpload *upload)
 {
-  if (upload->spooling)
-    vod_local_sync (upload->local,
-        vod_spool_size (vod_local_spool (upload->local)), TRUE, NULL);
+  GError *error = NULL;
+
+  if (!upload->spooling)
+    return;
+  if (vod_spool_left (vod_local_spool (upload->local)) > 0 &&
+      !record_elsewhere (upload, &error))
+    stop_recording (upload, error);
+  else
+    sync_record (upload, TRUE);
 }

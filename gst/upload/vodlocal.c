@@ -2,6 +2,7 @@
 #include "vodlocal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,8 @@ struct _VodLocal {
   gboolean resumable; /* another run, or program, could go on */
 
   GMutex lock;         /* guards what follows */
+  gboolean spool_left; /* nothing is written to the spool any more, … */
+  gchar *left_path;    /* … which is there; NULL: it is another's */
   VodSession *session; /* NULL: the end, see the header */
   gboolean broken;     /* nothing can be noted any more */
   guint attempt;
@@ -102,7 +105,11 @@ open_spool (VodLocal *local, const VodUploadSettings *settings,
 {
   g_autofree gchar *path = media_path (local);
   struct stat info;
+  g_autofree gchar *fresh = g_strconcat (path, ".new", NULL);
   gboolean there = lstat (path, &info) == 0;
+
+  /* Of a run that ended while it copied. */
+  unlink (fresh);
 
   if (there && may_go_on (settings)) {
     local->spool = vod_spool_open (path, NULL);
@@ -211,6 +218,20 @@ is_insisted_on (const VodUploadSettings *settings, const GError *trouble)
       (settings->state_dir && trouble->code != VOD_ERROR_BUSY);
 }
 
+/* A folder that was asked for must be good even if this media does not need
+ * it. */
+static void
+check_dir (const VodUploadSettings *settings, GError **error)
+{
+  GError *trouble = NULL;
+
+  if (settings->state_dir == NULL ||
+      vod_session_prepare_dir (settings->state_dir, &trouble))
+    return;
+  vod_error_set_phase (trouble, VOD_PHASE_SESSION);
+  g_propagate_error (error, trouble);
+}
+
 VodLocal *
 vod_local_open (
     const VodUploadSettings *settings, VodLocalOpened *opened, GError **error)
@@ -218,8 +239,10 @@ vod_local_open (
   VodLocal *local;
   GError *trouble = NULL;
 
-  if (settings->identity == VOD_IDENTITY_NONE)
+  if (settings->identity == VOD_IDENTITY_NONE) {
+    check_dir (settings, error);
     return NULL;
+  }
   local = local_new (settings);
   if (vod_session_prepare_dir (local->dir, &trouble) &&
       open_some_session (local, settings, &trouble) &&
@@ -235,8 +258,9 @@ vod_local_open (
                                  "way: give each media a key of its own");
   }
   if (is_insisted_on (settings, trouble)) {
-    vod_error_set_phase (
-        trouble, settings->spool ? VOD_PHASE_SPOOL : VOD_PHASE_SESSION);
+    vod_error_set_phase (trouble,
+        settings->spool && trouble->code != VOD_ERROR_BUSY ? VOD_PHASE_SPOOL
+                                                           : VOD_PHASE_SESSION);
     g_propagate_error (error, trouble);
     return NULL;
   }
@@ -255,6 +279,7 @@ vod_local_free (VodLocal *local)
   g_clear_pointer (&local->spool, vod_spool_free);
   vod_session_state_clear (&local->media);
   g_clear_error (&local->trouble);
+  g_free (local->left_path);
   g_mutex_clear (&local->lock);
   g_free (local->dir);
   g_free (local->key);
@@ -273,10 +298,35 @@ vod_local_spool (VodLocal *local)
   return local->spool;
 }
 
+/* With the lock. */
+static gchar *
+spool_path (VodLocal *local)
+{
+  if (local->spool == NULL)
+    return NULL;
+  return local->spool_left ? g_strdup (local->left_path) : media_path (local);
+}
+
 gchar *
 vod_local_spool_path (VodLocal *local)
 {
-  return local->spool ? media_path (local) : NULL;
+  gchar *path;
+
+  g_mutex_lock (&local->lock);
+  path = spool_path (local);
+  g_mutex_unlock (&local->lock);
+  return path;
+}
+
+gboolean
+vod_local_has_spool (VodLocal *local)
+{
+  gboolean has;
+
+  g_mutex_lock (&local->lock);
+  has = local->spool && !local->spool_left;
+  g_mutex_unlock (&local->lock);
+  return has;
 }
 
 gboolean
@@ -384,7 +434,8 @@ vod_local_note_completing (
 }
 
 gboolean
-vod_local_sync (VodLocal *local, guint64 size, gboolean eos, GError **error)
+vod_local_sync (
+    VodLocal *local, guint attempt, guint64 size, gboolean eos, GError **error)
 {
   GError *trouble = NULL;
 
@@ -394,6 +445,11 @@ vod_local_sync (VodLocal *local, guint64 size, gboolean eos, GError **error)
     return FALSE;
   }
   g_mutex_lock (&local->lock);
+  /* Else it was another file that was synced. */
+  if (attempt != local->attempt || local->spool_left) {
+    g_mutex_unlock (&local->lock);
+    return TRUE;
+  }
   if (eos)
     local->eos_size = size;
   if (local->session && !local->broken &&
@@ -430,32 +486,94 @@ vod_local_begin_anew (VodLocal *local, guint attempt)
   end_note (local, error);
 }
 
-gchar *
-vod_local_set_aside (VodLocal *local, guint attempt, GError **error)
+static void
+sync_dir (const gchar *dir)
 {
-  g_autofree gchar *path = media_path (local);
-  g_autofree gchar *copy = g_strconcat (path, ".new", NULL);
-  gchar *recovered = NULL;
-  gboolean done = FALSE;
+  int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-  if (!vod_spool_part (local->spool, copy, error))
-    return NULL;
-  g_mutex_lock (&local->lock);
-  local->attempt = attempt;
+  if (fd >= 0) {
+    fsync (fd);
+    close (fd);
+  }
+}
+
+/* The names are free for this recording. With the lock. */
+static gboolean
+take_names (VodLocal *local, gchar **recovered, GError **error)
+{
   if (local->session == NULL) {
     vod_error_set (error, VOD_ERROR_LOCAL, "The upload has ended");
-  } else if (set_aside (local, &recovered, error) &&
-      vod_session_begin (local->session, &local->media, error)) {
-    done = rename (copy, path) == 0;
-    if (!done)
+    return FALSE;
+  }
+  local->eos_size = local->on_disk = 0;
+  return set_aside (local, recovered, error) &&
+      vod_session_begin (local->session, &local->media, error);
+}
+
+gchar *
+vod_local_set_aside (VodLocal *local, guint attempt, gboolean copy,
+    gboolean (*give_up) (gpointer data), gpointer data, GError **error)
+{
+  g_autofree gchar *path = media_path (local);
+  g_autofree gchar *fresh = g_strconcat (path, ".new", NULL);
+  gchar *recovered = NULL;
+  gboolean copied =
+      copy && vod_spool_part (local->spool, fresh, give_up, data, error);
+
+  /* The old recording steps aside even if there is no room for a copy: else
+   * Commit of this one would end it. */
+  g_mutex_lock (&local->lock);
+  local->attempt = attempt;
+  local->spool_left = TRUE;
+  if (take_names (local, &recovered, copied || !copy ? error : NULL) &&
+      copied) {
+    local->spool_left = rename (fresh, path) != 0;
+    if (local->spool_left)
       vod_error_set (error, VOD_ERROR_LOCAL, "The spool cannot be renamed: %s",
           g_strerror (errno));
   }
-  local->eos_size = local->on_disk = 0;
+  if (local->spool_left)
+    unlink (fresh);
+  else
+    sync_dir (local->dir);
   g_mutex_unlock (&local->lock);
-  if (!done)
-    unlink (copy);
   return recovered;
+}
+
+/* A name of the kind that set_aside() gives, without a session. */
+static gchar *
+rename_spool (VodLocal *local)
+{
+  g_autofree gchar *path = media_path (local);
+
+  for (guint n = 1; n <= 9999; n++) {
+    g_autofree gchar *suffix = g_strdup_printf ("%u.media", n);
+    g_autofree gchar *session = g_strdup_printf ("%u.session", n);
+    g_autofree gchar *other =
+        vod_session_path (local->dir, local->key, session);
+    gchar *name = vod_session_path (local->dir, local->key, suffix);
+
+    if (!g_file_test (other, G_FILE_TEST_EXISTS) &&
+        renameat2 (AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE) == 0)
+      return name;
+    g_free (name);
+    if (errno == ENOENT)
+      break;
+  }
+  return NULL;
+}
+
+void
+vod_local_leave_spool (VodLocal *local)
+{
+  g_mutex_lock (&local->lock);
+  if (local->spool && !local->spool_left) {
+    local->spool_left = TRUE;
+    local->eos_size = local->on_disk = 0;
+    if (local->session)
+      local->left_path = rename_spool (local);
+  }
+  g_mutex_unlock (&local->lock);
 }
 
 /* --- the end --------------------------------------------------------------*/
@@ -479,9 +597,10 @@ keep_copy (VodLocal *local, const gchar *path, const gchar *file_id)
 gchar *
 vod_local_committed (VodLocal *local, const gchar *file_id)
 {
-  g_autofree gchar *path = media_path (local);
+  g_autofree gchar *path = NULL;
   gchar *kept = NULL;
   VodSession *session;
+  gboolean whole;
 
   /* The spool has failed before the stream came to the end of what an earlier
    * recording left, which may be all there is of that. */
@@ -491,12 +610,14 @@ vod_local_committed (VodLocal *local, const gchar *file_id)
   }
   g_mutex_lock (&local->lock);
   session = g_steal_pointer (&local->session);
+  path = spool_path (local);
+  whole = !local->spool_left;
   g_mutex_unlock (&local->lock);
   if (session == NULL)
     return NULL;
-  if (local->spool && local->keep_spool)
+  if (path && whole && local->keep_spool)
     kept = keep_copy (local, path, file_id);
-  else if (local->spool)
+  else if (path)
     unlink (path);
   vod_session_delete (session);
   return kept;
@@ -506,23 +627,38 @@ void
 vod_local_keep (VodLocal *local)
 {
   VodSession *session;
+  gboolean needed;
 
   g_mutex_lock (&local->lock);
   session = g_steal_pointer (&local->session);
+  needed = local->applied || (local->spool && !local->spool_left);
   g_mutex_unlock (&local->lock);
-  if (session && (local->applied || local->spool))
+  if (session && needed)
     vod_session_close (session);
   else if (session)
     vod_session_delete (session);
 }
 
+/* What a flush leaves of the spool: nothing, but for an earlier recording. */
+static gboolean
+flush_spool (VodLocal *local)
+{
+  g_autofree gchar *path = spool_path (local);
+
+  return path && vod_spool_left (local->spool) == 0 && unlink (path) == 0;
+}
+
 void
-vod_local_discard (VodLocal *local, gboolean cancelled)
+vod_local_discard (VodLocal *local, VodLocalDiscard why)
 {
   GError *error = NULL;
+  gboolean spooled;
 
   g_mutex_lock (&local->lock);
-  if (local->session && local->spool && !cancelled) {
+  spooled = local->spool && !local->spool_left;
+  if (local->session && why == VOD_LOCAL_FLUSHED)
+    spooled = spooled && !flush_spool (local);
+  if (local->session && spooled && why != VOD_LOCAL_CANCELLED) {
     start_over (local, &error);
     vod_session_close (g_steal_pointer (&local->session));
   } else if (local->session) {

@@ -62,15 +62,25 @@ void vod_local_note_completing (
 
 /* Sees to it that the disk has the first @size bytes of the spool; @eos: there
  * will be no more. FALSE: the spool cannot be relied on. */
-gboolean
-vod_local_sync (VodLocal *local, guint64 size, gboolean eos, GError **error);
+gboolean vod_local_sync (
+    VodLocal *local, guint attempt, guint64 size, gboolean eos, GError **error);
 
 /* From now on it is attempt @attempt, which begins from the start. */
 void vod_local_begin_anew (VodLocal *local, guint attempt);
 
 /* The stream differs from the recording in the spool: sets that aside with its
- * session and goes on in a copy. Returns the path of what was set aside. */
-gchar *vod_local_set_aside (VodLocal *local, guint attempt, GError **error);
+ * session and, if @copy, goes on in a copy (see vod_spool_part()). Returns the
+ * path of what was set aside. With @error, or without @copy, there is no spool
+ * any more to be written to. */
+gchar *vod_local_set_aside (VodLocal *local, guint attempt, gboolean copy,
+    gboolean (*give_up) (gpointer data), gpointer data, GError **error);
+
+/* The spool is not, or will not be, all of the stream: gives it a name by which
+ * nobody takes it for that. It goes with Commit's answer. */
+void vod_local_leave_spool (VodLocal *local);
+
+/* Is there one that is being written to? */
+gboolean vod_local_has_spool (VodLocal *local);
 
 /* What went wrong with the session since the last call, once; or NULL. */
 GError *vod_local_take_trouble (VodLocal *local);
@@ -84,8 +94,14 @@ gchar *vod_local_committed (VodLocal *local, const gchar *file_id);
 /* Another run may go on. */
 void vod_local_keep (VodLocal *local);
 
-/* Nobody goes on: the session is forgotten. The spool stays: only Commit ends
- * the need for it. @cancelled: so that no program finds it to be finished. */
-void vod_local_discard (VodLocal *local, gboolean cancelled);
+typedef enum {
+  VOD_LOCAL_FAILED,
+  VOD_LOCAL_CANCELLED, /* no program shall find it to be finished */
+  VOD_LOCAL_FLUSHED,   /* the media begins again: as if it had not begun */
+} VodLocalDiscard;
+
+/* Nobody goes on: the session is forgotten. But for a flush the spool stays:
+ * only Commit ends the need for it. */
+void vod_local_discard (VodLocal *local, VodLocalDiscard why);
 
 G_END_DECLS

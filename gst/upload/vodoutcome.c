@@ -108,10 +108,11 @@ settle_renewal (VodWorker *worker, VodJob *job)
     return;
   }
   adopt_applied (upload, job->new_applied);
-  /* A renewal that a refusal forced is no progress: only what it was for is,
+  /* A renewal that a refusal forced is progress once: then only what it was for is,
    * else retry-duration would never end. */
-  if (!upload->renew_wanted)
+  if (!upload->renew_wanted || !upload->renewed)
     note_success (upload);
+  upload->renewed = upload->renew_wanted;
   upload->renew_wanted = FALSE;
   upload->renew_try = (VodTry){0};
   g_cond_broadcast (&upload->work);
@@ -265,11 +266,14 @@ settle_aside (VodWorker *worker, VodJob *job, const GError *error)
   switch (job->kind) {
     case VOD_JOB_SWEEP:
       /* If it went well, there may be more. */
+      upload->sweeping = FALSE;
       upload->swept = error || job->signature == NULL;
       break;
     case VOD_JOB_SYNC:
       upload->syncing = FALSE;
       upload->last_sync = g_get_monotonic_time ();
+      if (job->attempt != upload->attempt)
+        break;
       if (error) {
         upload->spooling = FALSE;
         upload->spool_trouble = g_error_copy (error);
@@ -296,7 +300,7 @@ vod_upload_settle_success (VodWorker *worker, VodJob *job)
   if (!job->skipped)
     vod_endpoints_succeeded (
         &upload->endpoints, &job->endpoint, g_get_monotonic_time ());
-  if (try)
+  if (try && job->attempt == upload->attempt)
     try->busy = FALSE;
   if (settle_aside (worker, job, NULL))
     return;
@@ -309,8 +313,10 @@ vod_upload_settle_success (VodWorker *worker, VodJob *job)
     return;
   }
   /* What was there already says nothing about the network. */
-  if (!job->skipped)
+  if (!job->skipped) {
     note_success (upload);
+    upload->renewed = FALSE;
+  }
 
   switch (job->kind) {
     case VOD_JOB_APPLY:
@@ -318,6 +324,7 @@ vod_upload_settle_success (VodWorker *worker, VodJob *job)
       break;
     case VOD_JOB_CHECK:
       if (job->seen) {
+        upload->seen = TRUE;
         note_completed (worker);
       } else {
         upload->blind = TRUE;
@@ -332,8 +339,13 @@ vod_upload_settle_success (VodWorker *worker, VodJob *job)
       break;
     case VOD_JOB_COMPLETE:
     case VOD_JOB_LOOK:
+      upload->seen = upload->seen || job->seen;
       upload->parts_to_delete = FALSE;
-      next_step (upload, VOD_STEP_COMMIT);
+      /* Every part was right; so should be the whole, which the answer to
+       * Complete may not have told. */
+      next_step (upload,
+          job->kind == VOD_JOB_LOOK || job->receipt.has_crc64 ? VOD_STEP_COMMIT
+                                                              : VOD_STEP_LOOK);
       break;
     case VOD_JOB_COMMIT:
       settle_commit (worker, job);
@@ -424,9 +436,12 @@ book_failure (VodUpload *upload, VodJob *job, GError *error, VodWay way,
   guint delay;
 
   *failures = try ? ++try->failures : job->slice->attempts + 1;
-  verdict = vod_retry_classify (error, *failures);
+  if (try && error->code != VOD_ERROR_NETWORK)
+    try->answered++;
+  verdict = vod_retry_classify (error, try ? try->answered : *failures);
   delay = vod_retry_delay (*failures, details->retry_after, g_random_int ());
-  go_on = follow_verdict (upload, job, error, verdict, *failures) ||
+  go_on = follow_verdict (
+              upload, job, error, verdict, try ? try->answered : *failures) ||
       way == VOD_WAY_OTHER;
   *final = !go_on && !spare;
   /* There is another way: go there at once, unless that failed too. */
@@ -506,6 +521,20 @@ give_slice_back (VodUpload *upload, VodJob *job, gint delay, gboolean firm)
       g_get_monotonic_time () + MAX (delay, 0) * (gint64)1000, firm);
 }
 
+static gboolean
+is_final (GError *error)
+{
+  return vod_retry_classify (error, 1) == VOD_RETRY_FINAL;
+}
+
+/* We may not see which parts are there: all go again, with their numbers. */
+static void
+begin_unlisted (VodWorker *worker)
+{
+  vod_slices_forget_receipts (worker->upload->slices);
+  begin_parts (worker);
+}
+
 /* What was known of the interrupted upload is not so: no failure of this one.
  * TRUE: @job is dealt with. */
 static gboolean
@@ -516,19 +545,21 @@ learn_from_refusal (VodWorker *worker, const VodJob *job, GError *error)
 
   switch (job->kind) {
     case VOD_JOB_APPLY:
-      return upload->resuming && vod_upload_begin_anew (upload, job, error);
+      return upload->resuming && vod_upload_begin_anew (worker, job, error);
     case VOD_JOB_CHECK:
       if (!gone && error->code != VOD_ERROR_INTEGRITY)
         return FALSE;
       next_step (upload, VOD_STEP_LIST);
       return TRUE;
     case VOD_JOB_LIST:
-      if (!gone)
-        return FALSE;
-      if (upload->blind)
+      if (gone && !upload->blind)
+        return vod_upload_begin_anew (worker, job, error);
+      if (gone)
         note_completed (worker);
+      else if (error->code == VOD_ERROR_STORAGE && is_final (error))
+        begin_unlisted (worker);
       else
-        return vod_upload_begin_anew (upload, job, error);
+        return FALSE;
       return TRUE;
     default:
       return FALSE;
@@ -583,7 +614,7 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
   delay = book_failure (upload, job, error, way, &failures, &final);
   give_slice_back (upload, job, delay, error->code != VOD_ERROR_NETWORK);
   if (final)
-    anew = vod_upload_begin_anew (upload, job, error);
+    anew = vod_upload_begin_anew (worker, job, error);
   if (anew)
     delay = 0;
   if (delay >= 0) {

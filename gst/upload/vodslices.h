@@ -153,6 +153,10 @@ gsize vod_slices_end_write (VodSlices *slices, const VodWritePlan *plan);
 /* Instead, if the copy was not OK: nothing was taken. */
 void vod_slices_cancel_write (VodSlices *slices, const VodWritePlan *plan);
 
+/* Is everything that is only in the file there for certain, if the disk has the
+ * first @synced bytes as they were written first? */
+gboolean vod_slices_trusts_file (const VodSlices *slices, guint64 synced);
+
 /* The spool takes no more: from now on bytes stay in memory, what is in the
  * file is read from there. FALSE: it cannot be read. */
 gboolean vod_slices_leave_file (VodSlices *slices);

@@ -95,6 +95,32 @@ load_slice (VodSlices *self, VodSlice *slice, gboolean *full)
   return FALSE;
 }
 
+/* What is still to be cut may be too large for memory. */
+static void
+forget_presets (VodSlices *self)
+{
+  const VodSlice *slice = last_slice (self);
+  guint cut = self->all->len;
+
+  if (slice && slice->state == VOD_SLICE_FILLING)
+    cut--;
+  if (cut < self->preset->len)
+    g_array_set_size (self->preset, cut);
+}
+
+gboolean
+vod_slices_trusts_file (const VodSlices *self, guint64 synced)
+{
+  for (guint i = 0; i < self->all->len; i++) {
+    const VodSlice *slice = slice_at_index (self, i);
+
+    if (slice->file && slice->state != VOD_SLICE_CONFIRMED &&
+        (slice->sent || slice_end (slice) > synced))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 gboolean
 vod_slices_leave_file (VodSlices *self)
 {
@@ -103,6 +129,7 @@ vod_slices_leave_file (VodSlices *self)
 
   self->file = NULL;
   self->config.file = NULL;
+  forget_presets (self);
   if (slice == NULL || slice->state != VOD_SLICE_FILLING)
     return TRUE;
   if (slice->size >= self->config.min_part) {

@@ -205,7 +205,8 @@ vod_spool_sync (VodSpool *spool, GError **error)
 /* --- parting from an earlier recording ------------------------------------*/
 
 static gboolean
-copy_to (VodSpool *spool, int fd)
+copy_to (
+    VodSpool *spool, int fd, gboolean (*give_up) (gpointer data), gpointer data)
 {
   g_autofree guint8 *buffer = g_malloc (PIECE);
 
@@ -213,8 +214,8 @@ copy_to (VodSpool *spool, int fd)
     gsize n = vod_spool_read (
         spool, offset, buffer, MIN (PIECE, spool->size - offset));
 
-    if (n == 0) {
-      errno = EIO;
+    if (n == 0 || (give_up && give_up (data))) {
+      errno = n == 0 ? EIO : ECANCELED;
       return FALSE;
     }
     if (!write_all (fd, offset, buffer, n))
@@ -225,7 +226,8 @@ copy_to (VodSpool *spool, int fd)
 }
 
 gboolean
-vod_spool_part (VodSpool *spool, const gchar *path, GError **error)
+vod_spool_part (VodSpool *spool, const gchar *path,
+    gboolean (*give_up) (gpointer data), gpointer data, GError **error)
 {
   int fd;
   gboolean done;
@@ -235,7 +237,7 @@ vod_spool_part (VodSpool *spool, const gchar *path, GError **error)
   if (fd < 0)
     return FALSE;
   /* From here on readers read the copy: what they may read is the same. */
-  done = copy_to (spool, fd) && fdatasync (fd) == 0 &&
+  done = copy_to (spool, fd, give_up, data) && fdatasync (fd) == 0 &&
       dup3 (fd, spool->fd, O_CLOEXEC) >= 0;
   if (!done) {
     fail ("copied", errno, error);

@@ -64,7 +64,9 @@ gboolean vod_spool_sync (VodSpool *spool, GError **error);
 
 /* Goes on in a new file at @path, which is replaced: a copy of what was written
  * so far, which the disk has on return. The old file stays as it was, with its
- * old name. Readers do not notice. */
-gboolean vod_spool_part (VodSpool *spool, const gchar *path, GError **error);
+ * old name. Readers do not notice. @give_up (may be NULL) is asked now and then
+ * whether that is of any use still. */
+gboolean vod_spool_part (VodSpool *spool, const gchar *path,
+    gboolean (*give_up) (gpointer data), gpointer data, GError **error);
 
 G_END_DECLS

@@ -50,7 +50,8 @@ typedef enum {
 /* A request that is tried until it succeeds. */
 typedef struct {
   gboolean busy;     /* a worker has it */
-  guint failures;    /* in a row */
+  guint failures;    /* in a row … */
+  guint answered;    /* … of which so many were an answer */
   gint64 not_before; /* monotonic µs */
 } VodTry;
 
@@ -122,9 +123,9 @@ struct _VodUpload {
   gboolean parts_to_delete; /* there may be parts at the service */
   VodSession *discard;      /* remembers that, until they are deleted */
   gboolean keep_at_stop;    /* after a failure: what becomes of `local` then */
+  gboolean let_go;          /* what is kept and left was dealt with */
   gboolean holding;         /* nothing is deleted before it is remembered */
   gboolean look_first;      /* an Initiate may have got through */
-  gboolean initiating;      /* one was sent */
   guint parts_in_flight;
   guint cuts_noted; /* parts whose cut is on the disk */
 
@@ -132,6 +133,8 @@ struct _VodUpload {
   gboolean resuming; /* Apply is for an interrupted upload, of which … */
   gboolean may_be_completed; /* … Complete may have been sent, … */
   guint64 completed_size, completed_crc64; /* … of this object; */
+  gboolean beginning;       /* from the start: no job before that is noted */
+  gboolean seen;            /* HEAD has shown the object */
   gboolean blind;           /* we may not look whether it is there … */
   gboolean completed_there; /* … or it is: nothing can be sent any more */
   guint parts_skipped;
@@ -142,13 +145,16 @@ struct _VodUpload {
   gboolean syncing;  /* a worker does it */
   gboolean spooling; /* the spool takes bytes */
   gboolean eos_synced;
-  GError *spool_trouble; /* of a worker, for the streaming thread */
-  guint64 recorded_to;   /* where vod_upload_record() goes on */
-  gboolean swept;        /* what earlier uploads left was looked after */
+  GError *spool_trouble;   /* of a sync, for the streaming thread */
+  guint64 recorded_to;     /* where vod_upload_record() goes on */
+  guint64 recorded_synced; /* of what vod_upload_record() wrote */
+  gboolean sweeping;       /* a worker deletes what earlier uploads left */
+  gboolean swept;          /* what earlier uploads left was looked after */
   gchar *sweep_after;
 
   guint still;          /* reasons for retry-duration to stand still … */
   gint64 still_since;   /* … since the first of them, monotonic µs */
+  gboolean renewed;     /* by force, since the last success of anything else */
   GError *refusal;      /* why the service would not have `refused` */
   gint64 failing_since; /* begin of the first request that failed since the
                          * last success; 0: none */
@@ -197,11 +203,13 @@ VodTry *vod_upload_try_of (VodUpload *upload, VodJobKind kind);
  * attempt number, may help. FALSE: it may not, or bytes are missing for that, or
  * it was tried too often. With the lock, which it gives up and takes again. */
 gboolean
-vod_upload_begin_anew (VodUpload *upload, const VodJob *job, GError *error);
+vod_upload_begin_anew (VodWorker *worker, const VodJob *job, GError *error);
 
-/* The stream is not what the spool has: sets that aside and begins from the
- * start. For the streaming thread, without the lock. */
-void vod_upload_part_ways (VodUpload *upload);
+/* The stream is not what the spool has, or (@trouble, taken) cannot go on in it:
+ * sets that aside and begins from the start, in a copy unless there is
+ * @trouble. @unsynced as for vod_upload_leave_spool(). For the streaming thread, without the lock. */
+void
+vod_upload_part_ways (VodUpload *upload, GError *trouble, gboolean unsynced);
 
 /* --- vodend.c ---
  *
@@ -233,13 +241,23 @@ vod_upload_note_abort (VodUpload *upload, const VodJob *job, gboolean deleted);
  * the streaming thread, without the lock. */
 gboolean vod_upload_prepare (VodUpload *upload);
 
-/* The spool takes no more, because of @error (taken). Likewise. */
-void vod_upload_leave_spool (VodUpload *upload, GError *error);
+/* The spool takes no more, because of @error (taken); @unsynced: and what is in
+ * it may not be what was written. Likewise. */
+void
+vod_upload_leave_spool (VodUpload *upload, GError *error, gboolean unsynced);
+
+/* Does that if a worker has found that the disk does not take the spool.
+ * Likewise. */
+void vod_upload_heed_spool (VodUpload *upload);
 
 /* Notes on disk what @job is about to do, or has done. Without the lock. */
 void vod_upload_note_before (VodUpload *upload, const VodJob *job);
 void
 vod_upload_note_after (VodUpload *upload, VodJob *job, const GError *error);
+
+/* A warning of local storage. Without the lock. */
+void vod_upload_warn (
+    VodUpload *upload, VodUploadWarning warning, const gchar *message);
 
 /* Warns that the session file has failed, once. Without the lock. */
 void vod_upload_tell_trouble (VodUpload *upload);
@@ -256,7 +274,8 @@ gboolean vod_upload_is_kept (VodUpload *upload);
 
 /* The end, after `end` was set: closes `local` so that another run can go on
  * (@keep), or remembers the parts that have to be deleted. Without the lock. */
-void vod_upload_let_go (VodUpload *upload, gboolean keep, gboolean cancelled);
+void
+vod_upload_let_go (VodUpload *upload, gboolean keep, VodLocalDiscard discard);
 
 /* A job has succeeded, or failed with @error (taken). With the lock, which they
  * give up to tell the owner. */

@@ -214,7 +214,8 @@ vod_upload_stop (VodUpload *upload, gboolean discard)
   }
   g_mutex_unlock (&upload->lock);
 
-  vod_upload_let_go (upload, keep, FALSE);
+  vod_upload_let_go (
+      upload, keep, discard ? VOD_LOCAL_FLUSHED : VOD_LOCAL_FAILED);
   if (requests)
     vod_upload_cancel_all (requests);
 }

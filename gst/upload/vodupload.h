@@ -110,8 +110,8 @@ typedef struct {
   void (*retry) (VodPhase phase, guint attempt, guint delay_ms,
       const gchar *message, gpointer data);
   void (*milestone) (VodUploadMilestone milestone, gpointer data);
-  void (*warning) (
-      VodUploadWarning warning, const gchar *message, gpointer data);
+  void (*warning) (VodUploadWarning warning, const gchar *message,
+      const gchar *spool_location, gpointer data); /* may be NULL */
   /* An interrupted recording was found and set aside; @resume_key may be NULL.
    */
   void (*recovered) (

@@ -70,7 +70,7 @@ most_workers (const VodUpload *upload)
 void
 vod_upload_ensure_workers (VodUpload *upload)
 {
-  gint64 now = g_get_monotonic_time (), wake;
+  gint64 now = g_get_monotonic_time (), wake = G_MAXINT64;
   guint running, busy, wanted;
 
   if (upload->step == VOD_STEP_IDLE || upload->end != VOD_END_NONE ||
@@ -223,7 +223,7 @@ choose_part (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
   *wake = MIN (*wake, slice_wake);
   if (*slice)
     return VOD_JOB_PART;
-  return upload->swept ? VOD_JOB_NONE : VOD_JOB_SWEEP;
+  return upload->swept || upload->sweeping ? VOD_JOB_NONE : VOD_JOB_SWEEP;
 }
 
 static VodJobKind
@@ -235,7 +235,7 @@ choose_job (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
   *wake = G_MAXINT64;
   if (upload->end != VOD_END_NONE)
     return choose_last (upload);
-  if (upload->ending)
+  if (upload->ending || upload->beginning)
     return VOD_JOB_NONE;
   if (vod_upload_sync_due (upload, now, wake))
     return VOD_JOB_SYNC;
@@ -251,7 +251,7 @@ choose_job (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
     return VOD_JOB_NONE;
   if (upload->step == VOD_STEP_PARTS && vod_slices_complete (upload->slices))
     upload->step = upload->completed_there ? VOD_STEP_LOOK : VOD_STEP_COMPLETE;
-  if (upload->step == VOD_STEP_PARTS && !upload->step_try.busy)
+  if (upload->step == VOD_STEP_PARTS)
     return choose_part (upload, now, wake, slice);
   return choose_step (upload, now, wake);
 }
@@ -337,6 +337,9 @@ prepare_object (VodUpload *upload, VodJob *job)
   vod_slices_get_stats (upload->slices, &stats);
   job->size = stats.size;
   job->crc64 = vod_slices_crc64 (upload->slices);
+  job->completed_there = upload->completed_there;
+  job->completed_size = upload->completed_size;
+  job->completed_crc64 = upload->completed_crc64;
   if (job->kind != VOD_JOB_COMPLETE)
     return;
   job->n_etags = vod_slices_count (upload->slices);
@@ -375,7 +378,7 @@ prepare_job (VodUpload *upload, VodJob *job)
       prepare_sync (upload, job);
       break;
     case VOD_JOB_SWEEP:
-      upload->swept = TRUE;
+      upload->sweeping = TRUE;
       break;
     default:
       break;
@@ -456,11 +459,12 @@ do_job (VodWorker *worker, VodJob *job)
   VodUploadSettings settings = upload->settings;
   GError *error = NULL;
 
-  if (job->kind == VOD_JOB_APPLY && upload->step_try.failures == 0)
+  if (job->kind == VOD_JOB_APPLY && job->attempt == 0 &&
+      upload->step_try.failures == 0)
     upload->events.milestone (VOD_UPLOAD_OPENING, upload->data);
 
   if (job->kind == VOD_JOB_SYNC) {
-    vod_local_sync (upload->local, job->size, job->eos, &error);
+    vod_local_sync (upload->local, job->attempt, job->size, job->eos, &error);
     return error;
   }
   if (job->kind == VOD_JOB_SWEEP && !vod_upload_take_discard (upload, job))

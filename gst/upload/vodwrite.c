@@ -127,9 +127,9 @@ mend_spool (VodUpload *upload, VodSpoolResult result, GError *error)
 {
   g_mutex_unlock (&upload->lock);
   if (result == VOD_SPOOL_DIFFERS)
-    vod_upload_part_ways (upload);
+    vod_upload_part_ways (upload, NULL, FALSE);
   else
-    vod_upload_leave_spool (upload, error);
+    vod_upload_leave_spool (upload, error, FALSE);
   g_mutex_lock (&upload->lock);
 }
 
@@ -212,7 +212,7 @@ warn_if_due (VodUpload *upload)
   if (message == NULL)
     return;
   g_mutex_unlock (&upload->lock);
-  upload->events.warning (warning, message, upload->data);
+  upload->events.warning (warning, message, NULL, upload->data);
   g_mutex_lock (&upload->lock);
 }
 
@@ -221,7 +221,7 @@ warn_if_due (VodUpload *upload)
 static gboolean
 has_more_to_do (VodUpload *upload)
 {
-  gint64 now = g_get_monotonic_time (), wake;
+  gint64 now = g_get_monotonic_time (), wake = G_MAXINT64;
 
   if (vod_slices_worth_cutting (upload->slices) &&
       vod_slices_cut (upload->slices, vod_upload_idle_workers (upload), now))
@@ -230,19 +230,6 @@ has_more_to_do (VodUpload *upload)
     return TRUE;
   return vod_slices_holds_back (upload->slices) &&
       vod_slices_sendable (upload->slices, now) > 0;
-}
-
-/* A worker has found that the disk does not take the spool. */
-static void
-heed_spool_trouble (VodUpload *upload)
-{
-  GError *error;
-
-  g_mutex_lock (&upload->lock);
-  error = g_steal_pointer (&upload->spool_trouble);
-  g_mutex_unlock (&upload->lock);
-  if (error)
-    vod_upload_leave_spool (upload, error);
 }
 
 VodFlow
@@ -256,7 +243,7 @@ vod_upload_write (
   *taken = 0;
   if (len > 0 && !vod_upload_prepare (upload))
     return VOD_FLOW_FAILED;
-  heed_spool_trouble (upload);
+  vod_upload_heed_spool (upload);
   g_mutex_lock (&upload->lock);
   if (len > 0)
     start_at_first_byte (upload);
@@ -305,7 +292,7 @@ vod_upload_finish (VodUpload *upload)
 
   /* An earlier recording that is longer is another one. */
   if (upload->spooling && vod_spool_left (vod_local_spool (upload->local)) > 0)
-    vod_upload_part_ways (upload);
+    vod_upload_part_ways (upload, NULL, FALSE);
 
   /* Said before any worker can be done with what is left. */
   upload->events.milestone (VOD_UPLOAD_CLOSING, upload->data);
@@ -326,8 +313,15 @@ vod_upload_wait (VodUpload *upload)
 
   g_mutex_lock (&upload->lock);
   while (
-      (flow = flow_of (upload)) == VOD_FLOW_OK && upload->end != VOD_END_DONE)
-    wait_for_room (upload);
+      (flow = flow_of (upload)) == VOD_FLOW_OK && upload->end != VOD_END_DONE) {
+    if (upload->spool_trouble) {
+      g_mutex_unlock (&upload->lock);
+      vod_upload_heed_spool (upload);
+      g_mutex_lock (&upload->lock);
+    } else {
+      wait_for_room (upload);
+    }
+  }
   g_mutex_unlock (&upload->lock);
   return flow;
 }

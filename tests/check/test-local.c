@@ -233,7 +233,8 @@ end (VodLocal *local, End how)
       break;
     case DISCARD:
     case CANCEL:
-      vod_local_discard (local, how == CANCEL);
+      vod_local_discard (
+          local, how == CANCEL ? VOD_LOCAL_CANCELLED : VOD_LOCAL_FAILED);
       break;
     case COMMIT:
       reach_end (local);
@@ -593,10 +594,10 @@ test_a_whole_spool_stays_whole (void)
 
   put (local, OLD);
   note_all (local, 0, "u1");
-  g_assert_true (vod_local_sync (local, 5, FALSE, NULL));
-  g_assert_true (vod_local_sync (local, strlen (OLD), TRUE, NULL));
+  g_assert_true (vod_local_sync (local, 0, 5, FALSE, NULL));
+  g_assert_true (vod_local_sync (local, 0, strlen (OLD), TRUE, NULL));
   vod_local_begin_anew (local, 1);
-  vod_local_discard (local, FALSE);
+  vod_local_discard (local, VOD_LOCAL_FAILED);
   vod_local_free (local);
 
   state = reread (&session, dir);
@@ -610,7 +611,7 @@ test_a_whole_spool_stays_whole (void)
   /* Another run that has not come so far yet does not change that. */
   local = open_local (dir, TRUE, NULL);
   put (local, "the");
-  g_assert_true (vod_local_sync (local, 3, FALSE, NULL));
+  g_assert_true (vod_local_sync (local, 0, 3, FALSE, NULL));
   vod_local_keep (local);
   vod_local_free (local);
   state = reread (&session, dir);
@@ -638,7 +639,7 @@ test_setting_aside_while_recording (void)
   local = open_local (dir, TRUE, NULL);
   g_assert_nonnull (vod_local_found (local));
   put (local, "the bytes of ");
-  recovered = vod_local_set_aside (local, 1, &error);
+  recovered = vod_local_set_aside (local, 1, TRUE, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpstr (recovered, ==, aside);
   assert_text (aside, OLD);
@@ -671,7 +672,7 @@ test_setting_aside_after_the_end_fails (void)
 
   put (local, OLD);
   vod_local_keep (local);
-  g_assert_null (vod_local_set_aside (local, 1, &error));
+  g_assert_null (vod_local_set_aside (local, 1, TRUE, NULL, NULL, &error));
   g_assert_error (error, VOD_ERROR, VOD_ERROR_LOCAL);
   g_clear_error (&error);
   assert_text (media, OLD);
@@ -697,7 +698,7 @@ test_trouble_is_told_once (void)
   g_assert_error (trouble, VOD_ERROR, VOD_ERROR_LOCAL);
   g_assert_cmpint (vod_error_details (trouble)->phase, ==, VOD_PHASE_SESSION);
   note_all (local, 1, "u1");
-  g_assert_true (vod_local_sync (local, strlen (OLD), TRUE, NULL));
+  g_assert_true (vod_local_sync (local, 0, strlen (OLD), TRUE, NULL));
   g_assert_null (vod_local_take_trouble (local));
   vod_local_keep (local);
   vod_local_free (local);

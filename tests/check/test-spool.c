@@ -305,7 +305,7 @@ test_parting_goes_on_in_a_copy (void)
   g_assert_true (g_file_set_contents (place.copy, "junk", -1, NULL));
   spool = open_spool (&place);
   g_assert_cmpint (put (spool, 0, 7000), ==, VOD_SPOOL_OK);
-  g_assert_true (vod_spool_part (spool, place.copy, NULL));
+  g_assert_true (vod_spool_part (spool, place.copy, NULL, NULL, NULL));
   g_assert_cmpuint (vod_spool_left (spool), ==, 0);
   g_assert_cmpuint (vod_spool_size (spool), ==, 7000);
   assert_old (place.path, OLD);
@@ -335,7 +335,7 @@ test_parting_at_once_gives_an_empty_copy (void)
   place_init (&place);
   leave_old (&place, OLD);
   spool = open_spool (&place);
-  g_assert_true (vod_spool_part (spool, place.copy, NULL));
+  g_assert_true (vod_spool_part (spool, place.copy, NULL, NULL, NULL));
   assert_old (place.path, OLD);
   assert_file (place.copy, (const guint8 *)"", 0);
   g_assert_cmpint (vod_spool_write (spool, 0, (const guint8 *)"new", 3, NULL),
@@ -361,7 +361,7 @@ test_parting_that_fails_changes_nothing (void)
   g_assert_true (g_file_set_contents (below, "", 0, NULL));
   spool = open_spool (&place);
   g_assert_cmpint (put (spool, 0, 100), ==, VOD_SPOOL_OK);
-  g_assert_false (vod_spool_part (spool, place.copy, &error));
+  g_assert_false (vod_spool_part (spool, place.copy, NULL, NULL, &error));
   g_assert_error (error, VOD_ERROR, VOD_ERROR_LOCAL);
   g_assert_cmpint (put (spool, 100, 100), ==, VOD_SPOOL_OK);
   g_assert_cmpuint (vod_spool_left (spool), ==, OLD);
@@ -409,7 +409,7 @@ test_parting_under_a_reader (void)
   for (guint i = 0; i < 200; i++) {
     gint before = g_atomic_int_get (&reader.reads);
 
-    g_assert_true (vod_spool_part (reader.spool, place.copy, NULL));
+    g_assert_true (vod_spool_part (reader.spool, place.copy, NULL, NULL, NULL));
     g_assert_true (vod_spool_sync (reader.spool, NULL));
     while (g_atomic_int_get (&reader.reads) == before)
       g_thread_yield ();
@@ -636,7 +636,7 @@ part_without_room (const Place *place)
   if (spool == NULL || put (spool, 0, 8000) != VOD_SPOOL_OK ||
       setrlimit (RLIMIT_FSIZE, &limit) != 0)
     return 1;
-  if (vod_spool_part (spool, place->copy, &error) ||
+  if (vod_spool_part (spool, place->copy, NULL, NULL, &error) ||
       !g_error_matches (error, VOD_ERROR, VOD_ERROR_NO_SPACE))
     return 2;
   g_clear_error (&error);

@@ -61,7 +61,8 @@ on_milestone (VodUploadMilestone milestone, gpointer data)
 }
 
 static void
-on_warning (VodUploadWarning warning, const gchar *message, gpointer data)
+on_warning (VodUploadWarning warning, const gchar *message,
+    const gchar *spool_location, gpointer data)
 {
   tell (data, warning == VOD_UPLOAD_BLOCKED ? "blocked" : "limit");
 }
