@@ -81,7 +81,7 @@ vod_upload_ensure_workers (VodUpload *upload)
   else if (upload->paused)
     wanted = 0;
   else
-    wanted = vod_slices_sendable (upload->slices, now);
+    wanted = vod_slices_sendable (upload->slices, now) + !upload->swept;
   if (vod_upload_sync_due (upload, now, &wake))
     wanted++;
   count_workers (upload, &running, &busy);
@@ -253,7 +253,11 @@ choose_job (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
     upload->step = upload->completed_there ? VOD_STEP_LOOK : VOD_STEP_COMPLETE;
   if (upload->step == VOD_STEP_PARTS)
     return choose_part (upload, now, wake, slice);
-  return choose_step (upload, now, wake);
+  kind = choose_step (upload, now, wake);
+  return kind == VOD_JOB_NONE && upload->step >= VOD_STEP_COMPLETE &&
+          !upload->swept
+      ? VOD_JOB_SWEEP
+      : kind;
 }
 
 VodTry *
