@@ -89,6 +89,15 @@ is_worth_resuming (const GError *error)
   }
 }
 
+/* What the service has is complete, and is not this media: that will not
+ * change. With the lock. */
+static gboolean
+is_another_media (const VodUpload *upload, GError *error)
+{
+  return upload->completed_there && error->code == VOD_ERROR_STORAGE &&
+      g_strcmp0 (vod_error_details (error)->error_code, "NoSuchUpload") == 0;
+}
+
 /* Notes in @error what of the upload is left. Without the lock. */
 static gboolean
 describe_rest (VodUpload *upload, GError *error)
@@ -97,7 +106,7 @@ describe_rest (VodUpload *upload, GError *error)
   gboolean keep = vod_upload_is_kept (upload) && is_worth_resuming (error);
 
   g_mutex_lock (&upload->lock);
-  keep = keep && !upload->discard_on_stop;
+  keep = keep && !upload->discard_on_stop && !is_another_media (upload, error);
   g_mutex_unlock (&upload->lock);
   details->resumable = keep;
   if (upload->local)

@@ -235,6 +235,8 @@ note_completed (VodWorker *worker)
   VodUpload *upload = worker->upload;
 
   upload->completed_there = TRUE;
+  /* Should it differ after all, all of it has to be sent again. */
+  vod_slices_set_keep (upload->slices, TRUE);
   begin_parts (worker);
 }
 

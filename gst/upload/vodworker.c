@@ -255,7 +255,7 @@ choose_job (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
     return choose_part (upload, now, wake, slice);
   kind = choose_step (upload, now, wake);
   return kind == VOD_JOB_NONE && upload->step >= VOD_STEP_COMPLETE &&
-          !upload->swept
+          !upload->swept && !upload->sweeping
       ? VOD_JOB_SWEEP
       : kind;
 }
