@@ -64,7 +64,30 @@ static void
 on_warning (VodUploadWarning warning, const gchar *message,
     const gchar *spool_location, gpointer data)
 {
-  tell (data, warning == VOD_UPLOAD_BLOCKED ? "blocked" : "limit");
+  static const gchar *const words[] = {"limit", "blocked", "spool", "session"};
+
+  g_assert_nonnull (message);
+  tell (data, words[warning]);
+}
+
+static void
+on_recovered (
+    const gchar *spool_location, const gchar *resume_key, gpointer data)
+{
+  Owner *owner = data;
+
+  g_mutex_lock (&owner->lock);
+  g_free (owner->recovered);
+  owner->recovered = g_strdup (spool_location);
+  g_mutex_unlock (&owner->lock);
+  tell (owner, "recovered");
+}
+
+static void
+on_notice (const gchar *message, gpointer data)
+{
+  g_assert_nonnull (message);
+  tell (data, "notice");
 }
 
 static void
@@ -78,6 +101,7 @@ on_finished (const VodUploadResult *result, gpointer data)
   owner->finished++;
   owner->finished_size = result->size;
   owner->finished_parts = result->parts;
+  owner->kept_spool = g_strdup (result->spool_location);
   g_mutex_unlock (&owner->lock);
   tell (owner, "finished");
 }
@@ -95,6 +119,8 @@ on_failed (GError *error, gpointer data)
   owner->error_phase =
       g_strdup (vod_phase_name (vod_error_details (error)->phase));
   owner->error_text = g_strdup (error->message);
+  owner->resumable = vod_error_details (error)->resumable;
+  owner->spool_location = g_strdup (vod_error_details (error)->spool_location);
   g_mutex_unlock (&owner->lock);
   tell (owner, "failed");
 }
@@ -117,6 +143,8 @@ static const VodUploadEvents events = {
     .retry = on_retry,
     .milestone = on_milestone,
     .warning = on_warning,
+    .recovered = on_recovered,
+    .notice = on_notice,
     .finished = on_finished,
     .failed = on_failed,
 };
@@ -192,6 +220,9 @@ owner_free (Owner *owner)
   g_string_free (owner->story, TRUE);
   g_free (owner->error_phase);
   g_free (owner->error_text);
+  g_free (owner->recovered);
+  g_free (owner->kept_spool);
+  g_free (owner->spool_location);
   g_mutex_clear (&owner->lock);
   g_cond_clear (&owner->cond);
   g_free (owner);

@@ -22,6 +22,10 @@ typedef struct {
   guint finished, failed, retries, destroyed;
   gint error_code, number;
   gchar *error_phase, *error_text;
+  gboolean resumable;
+  gchar *spool_location; /* of the error */
+  gchar *recovered;      /* the last recording that was set aside */
+  gchar *kept_spool;
   guint64 finished_size;
   guint finished_parts;
   guint64 last_loaded, last_total;
