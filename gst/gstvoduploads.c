@@ -164,6 +164,7 @@ create_upload (GstVodUploads *uploads, const VodUploadSettings *latched)
   vod_upload_set_progress_interval (upload, settings->progress_interval);
   vod_upload_set_signature (upload, settings->signature);
   vod_upload_set_paused (upload, settings->upload_paused);
+  vod_upload_set_discard_on_stop (upload, settings->discard_on_stop);
   if (uploads->rewrites_expected)
     vod_upload_expect_rewrites (upload);
   vod_upload_interrupt (upload, uploads->interrupted);
