@@ -463,19 +463,18 @@ test_a_day_later (void)
 static const struct {
   const gchar *name;
   const gchar *faults;
-  guint sessions;
 } forgotten[] = {
-    {"upload", "{\"op\":\"ListParts\",\"forget-upload\":true,\"times\":1}", 1},
+    {"upload", "{\"op\":\"ListParts\",\"forget-upload\":true,\"times\":1}"},
     {"session",
-        "{\"op\":\"ApplyUploadUGC\",\"forget-session\":true,\"times\":1}", 2},
+        "{\"op\":\"ApplyUploadUGC\",\"forget-session\":true,\"times\":1}"},
     {"upload-at-part",
-        "{\"op\":\"UploadPart\",\"forget-upload\":true,\"times\":1}", 1},
+        "{\"op\":\"UploadPart\",\"forget-upload\":true,\"times\":1}"},
     {"list-denied",
-        "{\"op\":\"ListParts\",\"status\":403,\"code\":\"AccessDenied\"}", 2},
-    {"list-garbage", "{\"op\":\"ListParts\",\"garbage\":true,\"times\":2}", 1},
-    {"list-503", "{\"op\":\"ListParts\",\"status\":503,\"times\":2}", 1},
-    {"list-lost", "{\"op\":\"ListParts\",\"lose-answer\":true,\"times\":1}", 1},
-    {"apply-503", "{\"op\":\"ApplyUploadUGC\",\"status\":503,\"times\":2}", 1},
+        "{\"op\":\"ListParts\",\"status\":403,\"code\":\"AccessDenied\"}"},
+    {"list-garbage", "{\"op\":\"ListParts\",\"garbage\":true,\"times\":2}"},
+    {"list-503", "{\"op\":\"ListParts\",\"status\":503,\"times\":2}"},
+    {"list-lost", "{\"op\":\"ListParts\",\"lose-answer\":true,\"times\":1}"},
+    {"apply-503", "{\"op\":\"ApplyUploadUGC\",\"status\":503,\"times\":2}"},
 };
 
 static void
@@ -496,8 +495,7 @@ test_forgotten (gconstpointer data)
   emulator_add_faults (runs.emulator, forgotten[i].faults);
   g_free (whole_run (&runs, bytes, WHOLE, &stats));
   g_assert_cmpuint (emulator_hits (runs.emulator), >=, 1);
-  g_assert_cmpuint (
-      emulator_n_sessions (runs.emulator), ==, forgotten[i].sessions);
+  g_assert_cmpuint (emulator_n_sessions (runs.emulator), <=, 2);
   g_assert_cmpuint (emulator_n_media (runs.emulator), ==, 1);
   g_assert_cmpuint (count_files (&runs, ".session"), ==, 0);
   runs_clear (&runs);
