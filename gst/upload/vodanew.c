@@ -134,13 +134,19 @@ vod_upload_begin_anew (VodWorker *worker, const VodJob *job, GError *error)
   return may_help (worker->upload, job, error) && try_anew (worker);
 }
 
-/* With the lock. FALSE: the upload has ended, or cannot begin again. */
+/* With the lock. FALSE: the upload has ended; with @error, because bytes that
+ * have to go again are nowhere. */
 static gboolean
-begin_parting (VodUpload *upload)
+begin_parting (VodUpload *upload, GError **error)
 {
-  if (upload->end != VOD_END_NONE || upload->ending ||
-      !vod_slices_restart (upload->slices))
+  if (upload->end != VOD_END_NONE || upload->ending)
     return FALSE;
+  if (!vod_slices_restart (upload->slices)) {
+    vod_error_set (error, VOD_ERROR_READ,
+        "The recording differs from the one that was interrupted, and what was "
+        "sent of it is no longer held");
+    return FALSE;
+  }
   start_over (upload);
   upload->synced = 0;
   return TRUE;
@@ -163,13 +169,16 @@ vod_upload_part_ways (VodUpload *upload, GError *trouble, gboolean unsynced)
 {
   g_autofree gchar *recovered = NULL;
   gboolean copy = trouble == NULL;
+  GError *failure = NULL;
   GPtrArray *requests;
   guint attempt;
 
   g_mutex_lock (&upload->lock);
-  if (!begin_parting (upload)) {
+  if (!begin_parting (upload, &failure)) {
     g_mutex_unlock (&upload->lock);
     g_clear_error (&trouble);
+    if (failure)
+      vod_upload_fail (upload, failure);
     return;
   }
   attempt = upload->attempt;

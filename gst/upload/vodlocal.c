@@ -605,7 +605,7 @@ vod_local_committed (VodLocal *local, const gchar *file_id)
   /* The spool has failed before the stream came to the end of what an earlier
    * recording left, which may be all there is of that. */
   if (local->spool && vod_spool_left (local->spool) > 0) {
-    vod_local_discard (local, FALSE);
+    vod_local_discard (local, VOD_LOCAL_FAILED);
     return NULL;
   }
   g_mutex_lock (&local->lock);
