@@ -62,6 +62,7 @@ open_some_session (
   GError *local_error = NULL;
   g_autofree gchar *uuid = g_uuid_string_random ();
   const gchar *parts[] = {local->key, uuid, NULL};
+  gchar *key;
 
   if (open_session (local, &local_error))
     return TRUE;
@@ -71,8 +72,9 @@ open_some_session (
     return FALSE;
   }
   g_error_free (local_error);
+  key = vod_session_make_key (parts);
   g_free (local->key);
-  local->key = vod_session_make_key (parts);
+  local->key = key;
   return open_session (local, error);
 }
 
