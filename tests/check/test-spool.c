@@ -574,93 +574,75 @@ test_refused_where_there_is_no_directory (void)
 
 /* --- no room --------------------------------------------------------------*/
 
-static int
-fill_up (const Place *place)
+/* The disk takes no more than @max bytes of a file. */
+static void
+limit_files (rlim_t max)
 {
-  struct rlimit limit = {20000, 20000};
-  g_autofree guint8 *bytes = bytes_at (0, 30000);
-  guint8 buffer[100];
-  GError *error = NULL;
-  VodSpool *spool;
+  struct rlimit limit;
 
   signal (SIGXFSZ, SIG_IGN);
-  if (setrlimit (RLIMIT_FSIZE, &limit) != 0)
-    return 1;
-  spool = vod_spool_open (place->path, NULL);
-  if (spool == NULL ||
-      vod_spool_write (spool, 0, bytes, 19000, NULL) != VOD_SPOOL_OK)
-    return 2;
-  if (vod_spool_write (spool, 19000, bytes + 19000, 2000, &error) !=
-          VOD_SPOOL_FAILED ||
-      !g_error_matches (error, VOD_ERROR, VOD_ERROR_NO_SPACE) ||
-      strstr (error->message, "state-dir") == NULL)
-    return 3;
-  g_clear_error (&error);
-  /* What was taken before can still be read; that is its size. */
-  if (vod_spool_size (spool) != 19000 ||
-      vod_spool_read (spool, 18900, buffer, 100) != 100 ||
-      memcmp (buffer, bytes + 18900, 100) != 0)
-    return 4;
-  if (vod_spool_write (spool, 19000, NULL, 2000, &error) != VOD_SPOOL_FAILED ||
-      !g_error_matches (error, VOD_ERROR, VOD_ERROR_NO_SPACE))
-    return 5;
-  g_clear_error (&error);
-  vod_spool_free (spool);
-  return 0;
+  g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+  limit.rlim_cur = max == RLIM_INFINITY ? limit.rlim_max : max;
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+}
+
+static void
+assert_no_space (GError **error)
+{
+  g_assert_error (*error, VOD_ERROR, VOD_ERROR_NO_SPACE);
+  g_assert_nonnull (strstr ((*error)->message, "state-dir"));
+  g_clear_error (error);
 }
 
 static void
 test_no_room_is_an_error_of_its_own (void)
 {
   Place place;
-  pid_t pid;
+  g_autofree guint8 *bytes = bytes_at (0, 30000);
+  guint8 buffer[100];
+  GError *error = NULL;
+  VodSpool *spool;
 
   place_init (&place);
-  pid = fork ();
-  if (pid == 0)
-    _exit (fill_up (&place));
-  assert_child (pid);
+  spool = open_spool (&place);
+  limit_files (20000);
+  g_assert_cmpint (put (spool, 0, 19000), ==, VOD_SPOOL_OK);
+  g_assert_cmpint (vod_spool_write (spool, 19000, bytes + 19000, 2000, &error),
+      ==, VOD_SPOOL_FAILED);
+  assert_no_space (&error);
+  /* What was taken before can still be read; that is its size. */
+  g_assert_cmpuint (vod_spool_size (spool), ==, 19000);
+  g_assert_cmpuint (vod_spool_read (spool, 18900, buffer, 100), ==, 100);
+  g_assert_cmpmem (buffer, 100, bytes + 18900, 100);
+  g_assert_cmpint (
+      vod_spool_write (spool, 19000, NULL, 2000, &error), ==, VOD_SPOOL_FAILED);
+  assert_no_space (&error);
+  limit_files (RLIM_INFINITY);
+  vod_spool_free (spool);
   place_clear (&place);
 }
 
 /* Parting needs room for the copy. */
-static int
-part_without_room (const Place *place)
-{
-  struct rlimit limit = {6000, 6000};
-  GError *error = NULL;
-  VodSpool *spool;
-
-  signal (SIGXFSZ, SIG_IGN);
-  spool = vod_spool_open (place->path, NULL);
-  if (spool == NULL || put (spool, 0, 8000) != VOD_SPOOL_OK ||
-      setrlimit (RLIMIT_FSIZE, &limit) != 0)
-    return 1;
-  if (vod_spool_part (spool, place->copy, NULL, NULL, &error) ||
-      !g_error_matches (error, VOD_ERROR, VOD_ERROR_NO_SPACE))
-    return 2;
-  g_clear_error (&error);
-  if (g_file_test (place->copy, G_FILE_TEST_EXISTS))
-    return 3;
-  /* It compares as before. */
-  if (vod_spool_left (spool) != OLD || put (spool, 8000, 500) != VOD_SPOOL_OK)
-    return 4;
-  vod_spool_free (spool);
-  return 0;
-}
-
 static void
 test_parting_without_room_leaves_no_copy (void)
 {
   Place place;
-  pid_t pid;
+  GError *error = NULL;
+  VodSpool *spool;
 
   place_init (&place);
   leave_old (&place, OLD);
-  pid = fork ();
-  if (pid == 0)
-    _exit (part_without_room (&place));
-  assert_child (pid);
+  spool = open_spool (&place);
+  g_assert_cmpint (put (spool, 0, 8000), ==, VOD_SPOOL_OK);
+  limit_files (6000);
+  g_assert_false (vod_spool_part (spool, place.copy, NULL, NULL, &error));
+  limit_files (RLIM_INFINITY);
+  assert_no_space (&error);
+  g_assert_false (g_file_test (place.copy, G_FILE_TEST_EXISTS));
+  /* It compares as before. */
+  g_assert_cmpuint (vod_spool_left (spool), ==, OLD);
+  g_assert_cmpint (put (spool, 8000, 500), ==, VOD_SPOOL_OK);
+  vod_spool_free (spool);
   assert_old (place.path, OLD);
   place_clear (&place);
 }
