@@ -1,0 +1,1130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What must not be lost, mixed up or waited for in vain when an upload has to
+ * begin anew or its spool has failed: the media at the service is that of this
+ * run or there is none, and an earlier recording stays.
+ */
+#include "testowner.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "upload/vodsession.h"
+
+#define KEY "0123456789abcdef0123456789abcdef"
+#define HANG 60 /* s: then the program ends by a signal */
+
+/* --- the disk -------------------------------------------------------------*/
+
+/* What the disk does to spools. Other files are as always. */
+static struct {
+  gint syncs_fail;
+  gint syncs;  /* of spools, so far */
+  gint copied; /* pieces of a spool that was parted from */
+  void (*at_copy) (gpointer data);
+  gpointer data;
+} disk;
+
+static gboolean
+has_name (int fd, const gchar *end)
+{
+  g_autofree gchar *link = g_strdup_printf ("/proc/self/fd/%d", fd);
+  g_autofree gchar *path = g_file_read_link (link, NULL);
+
+  return path && g_str_has_suffix (path, end);
+}
+
+int
+fdatasync (int fd)
+{
+  if (has_name (fd, ".media")) {
+    g_atomic_int_inc (&disk.syncs);
+    if (g_atomic_int_get (&disk.syncs_fail)) {
+      errno = EIO;
+      return -1;
+    }
+  }
+  return (int)syscall (SYS_fdatasync, fd);
+}
+
+ssize_t
+pwrite (int fd, const void *bytes, size_t len, off_t offset)
+{
+  struct iovec piece = {(void *)bytes, len};
+
+  if (disk.at_copy && has_name (fd, ".media.new")) {
+    disk.copied++;
+    disk.at_copy (disk.data);
+  }
+  return pwritev (fd, &piece, 1, offset);
+}
+
+/* Most bytes in a file that this program writes; 0: no limit. */
+static void
+limit_files (guint64 bytes)
+{
+  struct rlimit limit;
+
+  signal (SIGXFSZ, SIG_IGN);
+  g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+  limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &limit), ==, 0);
+}
+
+/* --- runs -----------------------------------------------------------------*/
+
+typedef struct {
+  Emulator *emulator;
+  Emulator *storage; /* NULL: requests to the storage are forwarded */
+  gchar *dir;
+  gboolean spool, keep_spool;
+  VodIdentity identity;
+  guint64 slice_size, memory;
+  guint parallel;
+} Runs;
+
+static void
+runs_init (Runs *runs, const gchar *option)
+{
+  alarm (HANG);
+  *runs = (Runs){
+      .emulator = emulator_new (option, NULL),
+      .dir = g_dir_make_tmp ("vodanew-XXXXXX", NULL),
+      .identity = VOD_IDENTITY_EXPLICIT,
+      .slice_size = MIB,
+      .memory = 4 * MIB,
+      .parallel = 3,
+  };
+  g_assert_nonnull (runs->dir);
+}
+
+/* Of KEY.@suffix. */
+static gchar *
+path_of (const Runs *runs, const gchar *suffix)
+{
+  return vod_session_path (runs->dir, KEY, suffix);
+}
+
+/* Files that are left, by name. */
+static gchar *
+list_files (const Runs *runs)
+{
+  g_autoptr (GDir) dir = g_dir_open (runs->dir, 0, NULL);
+  GString *names = g_string_new (NULL);
+  const gchar *name;
+
+  while ((name = g_dir_read_name (dir)))
+    g_string_append_printf (names, "%s%s", names->len ? " " : "", name);
+  return g_string_free (names, FALSE);
+}
+
+static void
+runs_clear (Runs *runs)
+{
+  g_autofree gchar *files = list_files (runs);
+  g_auto (GStrv) names = g_strsplit (files, " ", -1);
+
+  for (guint i = 0; names[i]; i++) {
+    g_autofree gchar *path = g_build_filename (runs->dir, names[i], NULL);
+
+    g_assert_cmpint (g_remove (path), ==, 0);
+  }
+  g_assert_cmpint (g_rmdir (runs->dir), ==, 0);
+  g_clear_pointer (&runs->emulator, emulator_free);
+  g_clear_pointer (&runs->storage, emulator_free);
+  g_free (runs->dir);
+  alarm (0);
+}
+
+static void
+adjust (VodUploadSettings *settings, gpointer data)
+{
+  const Runs *runs = data;
+
+  settings->resume = TRUE;
+  settings->spool = runs->spool;
+  settings->keep_spool = runs->keep_spool;
+  settings->state_dir = runs->dir;
+  settings->identity = runs->identity;
+  settings->media_key = (gchar *)KEY;
+  settings->slice_size = runs->slice_size;
+  settings->max_size_bytes = runs->memory;
+  settings->parallel_uploads = runs->parallel;
+  if (runs->storage) {
+    settings->forward = FALSE;
+    settings->storage_endpoint = (gchar *)emulator_uri (runs->storage);
+  }
+}
+
+static Owner *
+run (Runs *runs)
+{
+  return owner_new_adjusted (runs->emulator, adjust, runs);
+}
+
+/* The media of most tests. */
+static guint8 *
+media (gsize len)
+{
+  guint8 *bytes = g_malloc (len);
+
+  test_fill (bytes, 0, len);
+  return bytes;
+}
+
+/* … which is another from byte @at on. */
+static guint8 *
+other_media (gsize len, gsize at)
+{
+  guint8 *bytes = media (len);
+
+  for (gsize i = at; i < len; i++)
+    bytes[i] ^= 0x55;
+  return bytes;
+}
+
+/* As the element does it with fatal-errors=false. */
+static void
+give_or_record (Owner *owner, const guint8 *bytes, gsize len, gsize piece)
+{
+  for (gsize done = 0; done < len; done += piece) {
+    gsize n = MIN (piece, len - done), taken;
+    VodFlow flow = vod_upload_write (owner->upload, bytes + done, n, &taken);
+
+    if (flow == VOD_FLOW_FAILED)
+      vod_upload_record (owner->upload, bytes + done + taken, n - taken);
+    else
+      g_assert_cmpint (flow, ==, VOD_FLOW_OK);
+  }
+}
+
+static VodFlow
+give (Owner *owner, const guint8 *bytes, gsize len)
+{
+  VodFlow flow = VOD_FLOW_OK;
+
+  for (gsize done = 0, taken; done < len && flow == VOD_FLOW_OK; done += taken)
+    flow = vod_upload_write (
+        owner->upload, bytes + done, MIN (len - done, 70000), &taken);
+  return flow;
+}
+
+static VodFlow
+finish (Owner *owner)
+{
+  vod_upload_finish (owner->upload);
+  return vod_upload_wait (owner->upload);
+}
+
+/* Only one media, which is that; nothing is left of it. */
+static void
+assert_only_media (const Runs *runs, const guint8 *bytes, gsize len)
+{
+  g_assert_cmpuint (emulator_n_media (runs->emulator), ==, 1);
+  g_assert_true (emulator_media_is (runs->emulator, 0, bytes, len));
+  g_assert_cmpuint (emulator_n_uploads (runs->emulator), ==, 0);
+}
+
+/* A run that must come to its end. Its story is returned. */
+static gchar *
+whole_run (Runs *runs, const guint8 *bytes, gsize len)
+{
+  Owner *owner = run (runs);
+  guint n = emulator_n_media (runs->emulator);
+  gchar *story;
+
+  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
+  if (finish (owner) != VOD_FLOW_OK)
+    g_error ("failed: %s (%s)", owner->error_text, owner->story->str);
+  g_assert_true (emulator_media_is (runs->emulator, n, bytes, len));
+  g_assert_cmpuint (owner->finished_size, ==, len);
+  story = g_strdup (owner->story->str);
+  owner_free (owner);
+  return story;
+}
+
+static void
+assert_no_files (const Runs *runs)
+{
+  g_autofree gchar *files = list_files (runs);
+
+  g_assert_cmpstr (files, ==, "");
+}
+
+static void
+assert_file_is (
+    const Runs *runs, const gchar *suffix, const guint8 *bytes, gsize len)
+{
+  g_autofree gchar *path = path_of (runs, suffix);
+  g_autofree gchar *text = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize size;
+
+  g_file_get_contents (path, &text, &size, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (size, ==, len);
+  g_assert_true (memcmp (text, bytes, len) == 0);
+}
+
+/* The session says that so many bytes are all. */
+static void
+assert_recorded (const Runs *runs, guint64 size)
+{
+  VodSession *session = vod_session_open (runs->dir, KEY, NULL);
+  const VodSessionState *found = vod_session_found (session);
+
+  g_assert_nonnull (found);
+  g_assert_true (found->eos);
+  g_assert_cmpuint (found->size, ==, size);
+  vod_session_close (session);
+}
+
+/* A recording that got no further than this machine. */
+static void
+leave_recording (Runs *runs, const guint8 *bytes, gsize len)
+{
+  Owner *owner = run (runs);
+
+  emulator_add_faults (
+      runs->emulator, "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
+  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
+  owner_free (owner);
+  emulator_clear_faults (runs->emulator);
+  assert_file_is (runs, "media", bytes, len);
+}
+
+/* A run that is over when @op is reached, which is never answered. */
+static void
+stop_at (Runs *runs, const gchar *fault, const guint8 *bytes, gsize len)
+{
+  Owner *owner = run (runs);
+  guint hits = emulator_hits (runs->emulator);
+
+  emulator_add_faults (runs->emulator, fault);
+  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
+  vod_upload_finish (owner->upload);
+  g_assert_true (emulator_wait_hits (runs->emulator, hits + 1));
+  owner_free (owner);
+  emulator_clear_faults (runs->emulator);
+}
+
+/* --- recording after a failure --------------------------------------------*/
+
+#define REFUSED                                                                \
+  "{\"op\":\"ApplyUploadUGC\",\"json\":{\"code\":10004,"                       \
+  "\"message\":\"invalid signature\"}}"
+
+/* The upload fails after the first bytes; the recording goes on to its end. */
+static Owner *
+record_without_upload (Runs *runs, const guint8 *bytes, gsize len)
+{
+  Owner *owner = run (runs);
+
+  emulator_add_faults (runs->emulator, REFUSED);
+  give_or_record (owner, bytes, 60000, 5000);
+  owner_wait_state (owner, "failed");
+  give_or_record (owner, bytes + 60000, len - 60000, 5000);
+  g_assert_cmpint (finish (owner), ==, VOD_FLOW_FAILED);
+  vod_upload_finish_record (owner->upload);
+  g_assert_cmpint (owner->number, ==, 10004);
+  emulator_clear_faults (runs->emulator);
+  return owner;
+}
+
+static void
+test_recording_goes_on (void)
+{
+  gsize len = 5 * MIB + 11;
+  g_autofree guint8 *bytes = media (len);
+  g_autofree gchar *story = NULL;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  owner_free (record_without_upload (&runs, bytes, len));
+  assert_file_is (&runs, "media", bytes, len);
+  assert_recorded (&runs, len);
+  /* Another run has all of it. */
+  story = whole_run (&runs, bytes, len);
+  g_assert_null (strstr (story, "recovered"));
+  assert_no_files (&runs);
+  runs_clear (&runs);
+}
+
+/* @old: bytes of an older recording, another from @differs on. */
+static void
+record_over (gsize old, gsize differs, gsize len)
+{
+  g_autofree guint8 *before = other_media (old, differs);
+  g_autofree guint8 *bytes = media (len);
+  g_autofree gchar *set_aside = NULL;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  leave_recording (&runs, before, old);
+  owner = record_without_upload (&runs, bytes, len);
+  set_aside = path_of (&runs, "1.media");
+  g_assert_cmpstr (owner->recovered, ==, set_aside);
+  owner_free (owner);
+  assert_file_is (&runs, "1.media", before, old);
+  assert_file_is (&runs, "media", bytes, len);
+  assert_recorded (&runs, len);
+  runs_clear (&runs);
+}
+
+static void
+test_recording_over_an_older_one (void)
+{
+  record_over (3 * MIB, MIB + 7, 4 * MIB);
+  record_over (4 * MIB, MIB + 7, 3 * MIB);
+  /* A longer one that begins in the same way. */
+  record_over (4 * MIB, 4 * MIB, 3 * MIB);
+}
+
+static void
+test_recording_that_fails_too (void)
+{
+  gsize len = 5 * MIB;
+  g_autofree guint8 *bytes = media (len);
+  g_autofree gchar *path = NULL;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  limit_files (2 * MIB + 333);
+  owner = record_without_upload (&runs, bytes, len);
+  limit_files (0);
+  g_assert_nonnull (strstr (owner->story->str, "spool"));
+  owner_free (owner);
+  /* What there is has not the name of a whole recording. */
+  path = path_of (&runs, "media");
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  assert_file_is (&runs, "1.media", bytes, 2 * MIB + 333);
+  runs_clear (&runs);
+}
+
+/* --- an older recording stays ---------------------------------------------*/
+
+/* What went up before the streams differed is the older recording's. */
+static void
+assert_parts_are_known (const Runs *runs)
+{
+  VodSession *session = vod_session_open (runs->dir, KEY ".1", NULL);
+  const VodSessionState *found = vod_session_found (session);
+  guint n = emulator_n_uploads (runs->emulator);
+
+  g_assert_nonnull (found);
+  g_assert_cmpuint (n, <=, found->session_key ? 1 : 0);
+  vod_session_close (session);
+}
+
+static void
+commit_over (gboolean copy, gsize old, gsize differs, gsize len)
+{
+  g_autofree guint8 *before = other_media (old, differs);
+  g_autofree guint8 *bytes = media (len);
+  g_autofree gchar *story = NULL, *files = NULL, *obstacle = NULL;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  leave_recording (&runs, before, old);
+  obstacle = path_of (&runs, "media.new");
+  if (!copy)
+    g_assert_cmpint (g_mkdir (obstacle, 0700), ==, 0);
+  story = whole_run (&runs, bytes, len);
+  g_assert_nonnull (strstr (story, "recovered"));
+  g_assert_true ((strstr (story, "spool") == NULL) == copy);
+  assert_file_is (&runs, "1.media", before, old);
+  assert_parts_are_known (&runs);
+  g_assert_cmpuint (emulator_n_media (runs.emulator), ==, 1);
+  g_rmdir (obstacle);
+  files = list_files (&runs);
+  g_assert_null (strstr (files, KEY ".media"));
+  g_assert_null (strstr (files, KEY ".session"));
+  runs_clear (&runs);
+}
+
+static void
+test_older_recording_stays (void)
+{
+  commit_over (TRUE, 4 * MIB, 2 * MIB + 5, 6 * MIB);
+  commit_over (TRUE, 6 * MIB, 6 * MIB, 3 * MIB);
+}
+
+static void
+test_older_recording_stays_without_a_copy (void)
+{
+  commit_over (FALSE, 4 * MIB, 2 * MIB + 5, 6 * MIB);
+  commit_over (FALSE, 6 * MIB, 2 * MIB + 5, 4 * MIB);
+  commit_over (FALSE, 6 * MIB, 6 * MIB, 3 * MIB);
+}
+
+static gboolean
+has_synced (gpointer data)
+{
+  return g_atomic_int_get (&disk.syncs) >= GPOINTER_TO_INT (data);
+}
+
+/* A sync fails while the stream is still within the older recording. */
+static void
+test_older_recording_stays_when_a_sync_fails (void)
+{
+  g_autofree guint8 *before = media (6 * MIB);
+  g_autofree guint8 *bytes = other_media (4 * MIB, 3 * MIB);
+  Owner *owner;
+  VodFlow flow;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  leave_recording (&runs, before, 6 * MIB);
+  owner = run (&runs);
+  g_atomic_int_set (&disk.syncs, 0);
+  g_atomic_int_set (&disk.syncs_fail, TRUE);
+  give (owner, bytes, 2 * MIB);
+  g_assert_true (test_wait_until (has_synced, GINT_TO_POINTER (1), 20));
+  flow = give (owner, bytes + 2 * MIB, 2 * MIB);
+  if (flow == VOD_FLOW_OK)
+    flow = finish (owner);
+  g_atomic_int_set (&disk.syncs_fail, FALSE);
+  if (flow == VOD_FLOW_OK)
+    assert_only_media (&runs, bytes, 4 * MIB);
+  else
+    g_assert_cmpstr (owner->error_phase, ==, "spool");
+  owner_free (owner);
+  assert_file_is (&runs, "1.media", before, 6 * MIB);
+  runs_clear (&runs);
+}
+
+/* --- a completed upload is committed for the same object only --------------*/
+
+typedef struct {
+  const gchar *name;
+  gsize len, differs; /* of the second media */
+} Second;
+
+#define FIRST_LEN (6 * MIB + 1000)
+
+static const Second seconds[] = {
+    {"same", FIRST_LEN, FIRST_LEN},
+    {"prefix", 4 * MIB, 4 * MIB},
+    {"prefix-within-a-part", 4 * MIB + 5, 4 * MIB + 5},
+    {"longer", FIRST_LEN + 2 * MIB, FIRST_LEN + 2 * MIB},
+    {"other-end", FIRST_LEN, 6 * MIB},
+    {"other", FIRST_LEN, 0},
+};
+
+/* Interrupted between Complete and Commit. */
+static void
+commit_second (const Second *second, const gchar *look, guint64 memory)
+{
+  g_autofree guint8 *first = media (FIRST_LEN);
+  g_autofree guint8 *bytes = other_media (second->len, second->differs);
+  VodFlow flow;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  stop_at (
+      &runs, "{\"op\":\"CommitUploadUGC\",\"stall\":true}", first, FIRST_LEN);
+  g_assert_cmpuint (emulator_n_media (runs.emulator), ==, 0);
+  if (look)
+    emulator_add_faults (runs.emulator, look);
+  runs.memory = memory;
+  owner = run (&runs);
+  flow = give (owner, bytes, second->len);
+  if (flow == VOD_FLOW_OK)
+    flow = finish (owner);
+  g_test_message ("%s: %s", second->name,
+      owner->error_text ? owner->error_text : owner->story->str);
+  if (flow == VOD_FLOW_OK)
+    assert_only_media (&runs, bytes, second->len);
+  else
+    g_assert_cmpuint (emulator_n_media (runs.emulator), ==, 0);
+  /* With the bytes at hand there is no reason to fail. */
+  if (memory > second->len)
+    g_assert_cmpint (flow, ==, VOD_FLOW_OK);
+  owner_free (owner);
+  runs_clear (&runs);
+}
+
+static void
+test_completed_for_another (gconstpointer data)
+{
+  static const gchar *no_look = "{\"op\":\"HeadObject\",\"status\":403,"
+                                "\"code\":\"AccessDenied\"}";
+
+  commit_second (data, no_look, 64 * MIB);
+  commit_second (data, no_look, 4 * MIB);
+  commit_second (data, NULL, 64 * MIB);
+}
+
+/* Committed, but nobody heard of it. */
+static void
+test_committed_once (void)
+{
+  gsize len = 5 * MIB;
+  g_autofree guint8 *bytes = media (len);
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, "--commit-once");
+  stop_at (&runs,
+      "{\"op\":\"CommitUploadUGC\",\"lose-answer\":true,\"delay\":20000}",
+      bytes, len);
+  assert_only_media (&runs, bytes, len);
+  owner = run (&runs);
+  if (give (owner, bytes, len) == VOD_FLOW_OK)
+    finish (owner);
+  if (owner->failed)
+    g_assert_cmpint (owner->number, ==, 10015);
+  assert_only_media (&runs, bytes, len);
+  g_assert_cmpuint (emulator_n_sessions (runs.emulator), ==, 1);
+  owner_free (owner);
+  runs_clear (&runs);
+}
+
+/* --- beginning anew -------------------------------------------------------*/
+
+/* Part 4 tells that the upload is gone while new credentials are on their way.
+ */
+static void
+test_anew_during_a_renewal (void)
+{
+  gsize len = 8 * MIB;
+  g_autofree guint8 *bytes = media (len);
+  g_autofree gchar *story = NULL;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  runs.parallel = 6;
+  emulator_add_faults (runs.emulator,
+      "[{\"op\":\"ApplyUploadUGC\",\"skip\":1,\"times\":1,\"delay\":2000},"
+      "{\"op\":\"UploadPart\",\"part\":2,\"times\":1,\"status\":400,"
+      "\"code\":\"ExpiredToken\",\"delay\":300},"
+      "{\"op\":\"UploadPart\",\"part\":4,\"times\":1,\"status\":404,"
+      "\"code\":\"NoSuchUpload\",\"delay\":900}]");
+  story = whole_run (&runs, bytes, len);
+  g_assert_cmpuint (emulator_hits (runs.emulator), ==, 3);
+  g_assert_cmpuint (emulator_n_sessions (runs.emulator), ==, 2);
+  assert_only_media (&runs, bytes, len);
+  assert_no_files (&runs);
+  runs_clear (&runs);
+}
+
+static void
+test_anew_deletes_what_it_gives_up (void)
+{
+  gsize len = 5 * MIB;
+  g_autofree guint8 *bytes = media (len);
+  g_autofree gchar *story = NULL;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  emulator_add_faults (runs.emulator,
+      "{\"op\":\"CompleteMultipartUpload\",\"status\":400,"
+      "\"code\":\"InvalidPart\",\"times\":1}");
+  story = whole_run (&runs, bytes, len);
+  g_assert_cmpuint (
+      emulator_count (runs.emulator, "ApplyUploadUGC", -1), ==, 2);
+  g_assert_cmpuint (
+      emulator_count (runs.emulator, "InitiateMultipartUpload", -1), ==, 2);
+  g_assert_cmpuint (
+      emulator_count (runs.emulator, "AbortMultipartUpload", 204), ==, 1);
+  g_assert_cmpuint (emulator_n_sessions (runs.emulator), ==, 2);
+  assert_only_media (&runs, bytes, len);
+  assert_no_files (&runs);
+  runs_clear (&runs);
+}
+
+/* The service put it together wrongly, and does not say so before it is looked
+ * at. */
+static void
+test_a_wrong_object_is_not_committed (void)
+{
+  gsize len = 4 * MIB;
+  g_autofree guint8 *bytes = media (len);
+  g_autofree gchar *story = NULL;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  emulator_add_faults (runs.emulator,
+      "[{\"op\":\"UploadPart\",\"part\":2,\"corrupt\":true,\"times\":1},"
+      "{\"op\":\"CompleteMultipartUpload\",\"no-crc\":true}]");
+  story = whole_run (&runs, bytes, len);
+  g_assert_cmpuint (emulator_count (runs.emulator, "HeadObject", 200), ==, 2);
+  assert_only_media (&runs, bytes, len);
+  runs_clear (&runs);
+}
+
+/* --- which parts are there? -----------------------------------------------*/
+
+#define PARTS 6
+
+/* Interrupted with all parts up but the last. */
+static void
+leave_parts (Runs *runs, const guint8 *bytes)
+{
+  g_autofree gchar *fault = g_strdup_printf (
+      "{\"op\":\"UploadPart\",\"part\":%d,\"stall\":true}", PARTS);
+
+  runs->parallel = 1;
+  stop_at (runs, fault, bytes, PARTS * MIB);
+  g_assert_cmpuint (
+      emulator_count (runs->emulator, "UploadPart", 200), ==, PARTS - 1);
+}
+
+/* @sent: parts that go up, in both runs. */
+static void
+assert_went_on (Runs *runs, const guint8 *bytes, guint sent)
+{
+  g_autofree gchar *story = whole_run (runs, bytes, PARTS * MIB);
+
+  g_assert_cmpuint (
+      emulator_count (runs->emulator, "UploadPart", 200), ==, sent);
+  g_assert_cmpuint (
+      emulator_count (runs->emulator, "InitiateMultipartUpload", -1), ==, 1);
+  g_assert_cmpuint (emulator_n_sessions (runs->emulator), ==, 1);
+  assert_only_media (runs, bytes, PARTS * MIB);
+  assert_no_files (runs);
+}
+
+static void
+test_parts_may_not_be_listed (void)
+{
+  g_autofree guint8 *bytes = media (PARTS * MIB);
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  leave_parts (&runs, bytes);
+  emulator_add_faults (runs.emulator,
+      "{\"op\":\"ListParts\",\"status\":403,\"code\":\"AccessDenied\","
+      "\"times\":1}");
+  assert_went_on (&runs, bytes, 2 * PARTS - 1);
+  runs_clear (&runs);
+}
+
+static void
+test_parts_are_listed_at_last (void)
+{
+  g_autofree guint8 *bytes = media (PARTS * MIB);
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  leave_parts (&runs, bytes);
+  emulator_add_faults (runs.emulator,
+      "[{\"op\":\"ListParts\",\"drop\":true,\"times\":2},"
+      "{\"op\":\"ListParts\",\"status\":503,\"times\":1}]");
+  assert_went_on (&runs, bytes, PARTS);
+  runs_clear (&runs);
+}
+
+/* Somebody else's certificate, say a captive portal's. */
+static void
+test_parts_are_not_listed_by_a_stranger (void)
+{
+  g_autofree guint8 *bytes = media (PARTS * MIB);
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  leave_parts (&runs, bytes);
+  runs.storage = emulator_new ("--tls", NULL);
+  owner = run (&runs);
+  if (give (owner, bytes, PARTS * MIB) == VOD_FLOW_OK)
+    finish (owner);
+  g_assert_cmpuint (owner->failed, ==, 1);
+  g_assert_cmpint (owner->error_code, ==, VOD_ERROR_TLS);
+  g_assert_true (owner->resumable);
+  owner_free (owner);
+  g_clear_pointer (&runs.storage, emulator_free);
+  assert_went_on (&runs, bytes, PARTS);
+  runs_clear (&runs);
+}
+
+/* --- what counts as a failure ---------------------------------------------*/
+
+/* A code that is not known is tried four times; the network's failures are not
+ * of these. */
+static void
+test_no_answer_is_no_answer (void)
+{
+  g_autofree guint8 *bytes = media (2 * MIB);
+  g_autofree gchar *story = NULL;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  emulator_add_faults (runs.emulator,
+      "[{\"op\":\"CommitUploadUGC\",\"drop\":true,\"times\":3},"
+      "{\"op\":\"CommitUploadUGC\",\"json\":{\"code\":777,"
+      "\"message\":\"busy\"},\"times\":1}]");
+  story = whole_run (&runs, bytes, 2 * MIB);
+  g_assert_cmpuint (emulator_hits (runs.emulator), ==, 4);
+  runs_clear (&runs);
+}
+
+/* New credentials end an outage: what fails then is a new one. */
+static void
+test_new_credentials_are_progress (void)
+{
+  g_autofree guint8 *bytes = media (2 * MIB);
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.parallel = 1;
+  owner = run (&runs);
+  vod_upload_set_retry_duration (owner->upload, 2);
+  emulator_add_faults (runs.emulator,
+      "[{\"op\":\"UploadPart\",\"status\":503,\"times\":1},"
+      "{\"op\":\"UploadPart\",\"expire-credentials\":true,\"times\":1},"
+      "{\"op\":\"ApplyUploadUGC\",\"skip\":1,\"delay\":2500,\"times\":1},"
+      "{\"op\":\"UploadPart\",\"status\":503,\"times\":1}]");
+  g_assert_cmpint (give (owner, bytes, 2 * MIB), ==, VOD_FLOW_OK);
+  if (finish (owner) != VOD_FLOW_OK)
+    g_error ("failed: %s (%s)", owner->error_text, owner->story->str);
+  g_assert_cmpuint (emulator_hits (runs.emulator), ==, 4);
+  owner_free (owner);
+  runs_clear (&runs);
+}
+
+/* --- a spool that fails ---------------------------------------------------*/
+
+/* @limit: where it does. @late: no part goes up before the end of the stream. */
+static void
+spool_fails_at (Runs *runs, guint64 limit, gboolean late)
+{
+  gsize len = 5 * MIB + 321;
+  g_autofree guint8 *bytes = media (len);
+  guint n = emulator_n_media (runs->emulator);
+  Owner *owner = run (runs);
+
+  g_test_message ("%" G_GUINT64_FORMAT, limit);
+  vod_upload_set_paused (owner->upload, late);
+  limit_files (limit);
+  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
+  limit_files (0);
+  vod_upload_set_paused (owner->upload, FALSE);
+  if (finish (owner) != VOD_FLOW_OK)
+    g_error ("failed: %s (%s)", owner->error_text, owner->story->str);
+  g_assert_true (emulator_media_is (runs->emulator, n, bytes, len));
+  g_assert_nonnull (strstr (owner->story->str, "spool"));
+  /* That copy is not all there is. */
+  g_assert_null (owner->kept_spool);
+  owner_free (owner);
+  assert_no_files (runs);
+}
+
+static const guint limits[] = {20000, 70000, 140001, MIB - 1, MIB, MIB + 1,
+    2 * MIB + 12345, 3 * MIB, 4 * MIB - 70000, 5 * MIB + 320};
+
+static void
+test_spool_fails (void)
+{
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  for (guint i = 0; i < G_N_ELEMENTS (limits); i++)
+    spool_fails_at (&runs, limits[i], FALSE);
+  g_assert_cmpuint (emulator_n_uploads (runs.emulator), ==, 0);
+  runs_clear (&runs);
+}
+
+static void
+test_spool_fails_before_anything_is_up (void)
+{
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  runs.slice_size = 3 * MIB;
+  runs.memory = 12 * MIB;
+  for (guint i = 0; i < G_N_ELEMENTS (limits); i++)
+    spool_fails_at (&runs, limits[i], TRUE);
+  runs_clear (&runs);
+}
+
+static void
+test_a_spool_that_failed_is_not_kept (void)
+{
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = runs.keep_spool = TRUE;
+  spool_fails_at (&runs, 3 * MIB + 5, FALSE);
+  runs_clear (&runs);
+}
+
+/* Parts as they were cut with a spool are too large for memory alone. */
+static void
+test_large_parts_of_before (void)
+{
+  gsize len = 20 * MIB;
+  g_autofree guint8 *bytes = media (len);
+  g_autofree gchar *path = NULL, *story = NULL;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  runs.slice_size = 8 * MIB;
+  runs.parallel = 1;
+  owner = run (&runs);
+  vod_upload_set_paused (owner->upload, TRUE);
+  emulator_add_faults (
+      runs.emulator, "{\"op\":\"UploadPart\",\"part\":3,\"stall\":true}");
+  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
+  vod_upload_finish (owner->upload);
+  vod_upload_set_paused (owner->upload, FALSE);
+  g_assert_true (emulator_wait_hits (runs.emulator, 1));
+  owner_free (owner);
+  g_assert_cmpuint (emulator_upload_bytes (runs.emulator), >=, 9 * MIB);
+  emulator_clear_faults (runs.emulator);
+
+  /* A crash has cost most of the spool. */
+  path = path_of (&runs, "media");
+  g_assert_cmpint (truncate (path, 2 * MIB), ==, 0);
+  limit_files (3 * MIB);
+  story = whole_run (&runs, bytes, len);
+  limit_files (0);
+  g_assert_nonnull (strstr (story, "spool"));
+  assert_only_media (&runs, bytes, len);
+  assert_no_files (&runs);
+  runs_clear (&runs);
+}
+
+/* What the disk may have lost is not sent. */
+static void
+test_a_failed_sync_is_not_trusted (void)
+{
+  g_autofree guint8 *bytes = media (10 * MIB);
+  g_autofree gchar *path = NULL;
+  VodFlow flow;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  emulator_add_faults (
+      runs.emulator, "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
+  owner = run (&runs);
+  g_atomic_int_set (&disk.syncs, 0);
+  g_atomic_int_set (&disk.syncs_fail, TRUE);
+  flow = give (owner, bytes, 10 * MIB);
+  g_assert_true (test_wait_until (has_synced, GINT_TO_POINTER (1), 20));
+  if (flow == VOD_FLOW_OK)
+    flow = finish (owner);
+  g_atomic_int_set (&disk.syncs_fail, FALSE);
+  g_assert_cmpint (flow, ==, VOD_FLOW_FAILED);
+  g_assert_cmpstr (owner->error_phase, ==, "spool");
+  g_assert_cmpint (owner->error_code, ==, VOD_ERROR_LOCAL);
+  owner_free (owner);
+  path = path_of (&runs, "media");
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  runs_clear (&runs);
+}
+
+typedef struct {
+  Owner *owner;
+  guint64 bytes;
+} Amount;
+
+static gboolean
+is_up (gpointer data)
+{
+  const Amount *amount = data;
+  VodUploadStats stats;
+
+  vod_upload_get_stats (amount->owner->upload, &stats);
+  return stats.bytes_uploaded >= amount->bytes;
+}
+
+/* … but what is up need not be read again. */
+static void
+test_a_failed_sync_of_what_is_up (void)
+{
+  gsize len = 4 * MIB, half = 2 * MIB, taken;
+  g_autofree guint8 *bytes = media (len);
+  Amount amount;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  owner = run (&runs);
+  amount = (Amount){owner, half};
+  g_atomic_int_set (&disk.syncs, 0);
+  g_atomic_int_set (&disk.syncs_fail, TRUE);
+  /* At once: the next write is told about the sync. */
+  g_assert_cmpint (
+      vod_upload_write (owner->upload, bytes, half, &taken), ==, VOD_FLOW_OK);
+  g_assert_true (test_wait_until (is_up, &amount, 20));
+  g_assert_true (test_wait_until (has_synced, GINT_TO_POINTER (1), 20));
+  g_assert_cmpint (give (owner, bytes + half, len - half), ==, VOD_FLOW_OK);
+  if (finish (owner) != VOD_FLOW_OK)
+    g_error ("failed: %s (%s)", owner->error_text, owner->story->str);
+  g_atomic_int_set (&disk.syncs_fail, FALSE);
+  g_assert_nonnull (strstr (owner->story->str, "spool"));
+  assert_only_media (&runs, bytes, len);
+  owner_free (owner);
+  assert_no_files (&runs);
+  runs_clear (&runs);
+}
+
+/* --- stopping -------------------------------------------------------------*/
+
+/* FLUSH_STOP: the media begins again at byte 0, and there was none before. */
+static void
+test_a_flush_leaves_nothing (gconstpointer data)
+{
+  g_autofree guint8 *bytes = media (3 * MIB);
+  g_autofree guint8 *second = other_media (3 * MIB, 100);
+  g_autofree gchar *story = NULL;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  runs.identity = (VodIdentity)GPOINTER_TO_INT (data);
+  owner = run (&runs);
+  g_assert_cmpint (give (owner, bytes, 3 * MIB), ==, VOD_FLOW_OK);
+  owner_wait_state (owner, "uploading");
+  vod_upload_stop (owner->upload, TRUE);
+  owner_free (owner);
+  story = whole_run (&runs, second, 3 * MIB);
+  g_assert_null (strstr (story, "recovered"));
+  assert_only_media (&runs, second, 3 * MIB);
+  assert_no_files (&runs);
+  runs_clear (&runs);
+}
+
+typedef struct {
+  Owner *owner;
+  GMutex lock;
+  GCond cond;
+  gboolean copying, stopped;
+} Stop;
+
+static gpointer
+stop_while_copying (gpointer data)
+{
+  Stop *stop = data;
+
+  g_mutex_lock (&stop->lock);
+  while (!stop->copying)
+    g_cond_wait (&stop->cond, &stop->lock);
+  g_mutex_unlock (&stop->lock);
+  vod_upload_stop (stop->owner->upload, FALSE);
+  g_mutex_lock (&stop->lock);
+  stop->stopped = TRUE;
+  g_cond_broadcast (&stop->cond);
+  g_mutex_unlock (&stop->lock);
+  return NULL;
+}
+
+static void
+wait_for_stop (gpointer data)
+{
+  Stop *stop = data;
+
+  g_mutex_lock (&stop->lock);
+  stop->copying = TRUE;
+  g_cond_broadcast (&stop->cond);
+  while (!stop->stopped)
+    g_cond_wait (&stop->cond, &stop->lock);
+  g_mutex_unlock (&stop->lock);
+}
+
+/* Stopped at the first piece of many. */
+static void
+test_stopped_while_copying (void)
+{
+  g_autofree guint8 *before = media (16 * MIB);
+  g_autofree guint8 *bytes = other_media (16 * MIB, 15 * MIB);
+  g_autofree gchar *files = NULL;
+  Stop stop = {0};
+  GThread *thread;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  leave_recording (&runs, before, 16 * MIB);
+  emulator_add_faults (
+      runs.emulator, "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
+  stop.owner = run (&runs);
+  disk.copied = 0;
+  disk.data = &stop;
+  disk.at_copy = wait_for_stop;
+  thread = g_thread_new ("stop", stop_while_copying, &stop);
+  g_assert_cmpint (give (stop.owner, bytes, 16 * MIB), ==, VOD_FLOW_STOPPED);
+  g_thread_join (thread);
+  disk.at_copy = NULL;
+  g_assert_cmpint (disk.copied, <=, 2);
+  owner_free (stop.owner);
+  assert_file_is (&runs, "media", before, 16 * MIB);
+  files = list_files (&runs);
+  g_assert_null (strstr (files, ".new"));
+  g_mutex_clear (&stop.lock);
+  g_cond_clear (&stop.cond);
+  runs_clear (&runs);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/anew/recording/goes-on", test_recording_goes_on);
+  g_test_add_func (
+      "/anew/recording/over-an-older-one", test_recording_over_an_older_one);
+  g_test_add_func ("/anew/recording/fails-too", test_recording_that_fails_too);
+  g_test_add_func ("/anew/older/stays", test_older_recording_stays);
+  g_test_add_func ("/anew/older/stays-without-a-copy",
+      test_older_recording_stays_without_a_copy);
+  g_test_add_func ("/anew/older/stays-when-a-sync-fails",
+      test_older_recording_stays_when_a_sync_fails);
+  for (guint i = 0; i < G_N_ELEMENTS (seconds); i++) {
+    g_autofree gchar *path =
+        g_strconcat ("/anew/completed/", seconds[i].name, NULL);
+
+    g_test_add_data_func (path, &seconds[i], test_completed_for_another);
+  }
+  g_test_add_func ("/anew/committed-once", test_committed_once);
+  g_test_add_func ("/anew/during-a-renewal", test_anew_during_a_renewal);
+  g_test_add_func ("/anew/deletes", test_anew_deletes_what_it_gives_up);
+  g_test_add_func ("/anew/wrong-object", test_a_wrong_object_is_not_committed);
+  g_test_add_func ("/anew/list/denied", test_parts_may_not_be_listed);
+  g_test_add_func ("/anew/list/at-last", test_parts_are_listed_at_last);
+  g_test_add_func (
+      "/anew/list/stranger", test_parts_are_not_listed_by_a_stranger);
+  g_test_add_func ("/anew/counts/no-answer", test_no_answer_is_no_answer);
+  g_test_add_func (
+      "/anew/counts/credentials", test_new_credentials_are_progress);
+  g_test_add_func ("/anew/spool/fails", test_spool_fails);
+  g_test_add_func (
+      "/anew/spool/fails-first", test_spool_fails_before_anything_is_up);
+  g_test_add_func (
+      "/anew/spool/not-kept", test_a_spool_that_failed_is_not_kept);
+  g_test_add_func ("/anew/spool/large-parts", test_large_parts_of_before);
+  g_test_add_func ("/anew/sync/not-trusted", test_a_failed_sync_is_not_trusted);
+  g_test_add_func ("/anew/sync/up", test_a_failed_sync_of_what_is_up);
+  g_test_add_data_func ("/anew/flush/media",
+      GINT_TO_POINTER (VOD_IDENTITY_EXPLICIT), test_a_flush_leaves_nothing);
+  g_test_add_data_func ("/anew/flush/recording",
+      GINT_TO_POINTER (VOD_IDENTITY_RECORDING), test_a_flush_leaves_nothing);
+  g_test_add_func ("/anew/stopped-while-copying", test_stopped_while_copying);
+  return g_test_run ();
+}
