@@ -495,8 +495,10 @@ GST_START_TEST (test_an_outage_fills_the_spool_and_not_memory)
   }
   fail_unless_equals_uint64 (rig_stat (rig, "bytes-spooled"), 62 * MIB);
   fail_unless (rig_stat (rig, "bytes-buffered") >= 61 * MIB);
-  fail_unless (resident () < before + 16 * MIB,
-      "%" G_GUINT64_FORMAT " MiB more", (resident () - before) / MIB);
+  /* Sanitizers keep what was freed. */
+  if (g_getenv ("VOD_TEST_SLOWNESS") == NULL)
+    fail_unless (resident () < before + 16 * MIB, "%u MiB more",
+        (guint)((resident () - before) / MIB));
   fail_unless (rig_time_state (rig, GST_STATE_PAUSED) < TEST_MS (100));
   fail_unless (rig_time_state (rig, GST_STATE_NULL) < TEST_MS (2500));
   rig_free (rig);
