@@ -583,6 +583,8 @@ test_committed_once (void)
       "{\"op\":\"CommitUploadUGC\",\"lose-answer\":true,\"delay\":20000}",
       bytes, len);
   assert_only_media (&runs, bytes, len);
+  /* It could send all of it again. */
+  runs.memory = 64 * MIB;
   owner = run (&runs);
   if (give (owner, bytes, len) == VOD_FLOW_OK)
     finish (owner);
@@ -596,8 +598,8 @@ test_committed_once (void)
 
 /* --- beginning anew -------------------------------------------------------*/
 
-/* Part 4 tells that the upload is gone while new credentials are on their way.
- */
+/* Part 4 tells that the upload is gone while new credentials are on their way;
+ * later they are needed once more. */
 static void
 test_anew_during_a_renewal (void)
 {
@@ -614,9 +616,11 @@ test_anew_during_a_renewal (void)
       "{\"op\":\"UploadPart\",\"part\":2,\"times\":1,\"status\":400,"
       "\"code\":\"ExpiredToken\",\"delay\":300},"
       "{\"op\":\"UploadPart\",\"part\":4,\"times\":1,\"status\":404,"
-      "\"code\":\"NoSuchUpload\",\"delay\":900}]");
+      "\"code\":\"NoSuchUpload\",\"delay\":900},"
+      "{\"op\":\"CompleteMultipartUpload\",\"times\":1,\"status\":400,"
+      "\"code\":\"ExpiredToken\"}]");
   story = whole_run (&runs, bytes, len);
-  g_assert_cmpuint (emulator_hits (runs.emulator), ==, 3);
+  g_assert_cmpuint (emulator_hits (runs.emulator), ==, 4);
   g_assert_cmpuint (emulator_n_sessions (runs.emulator), ==, 2);
   assert_only_media (&runs, bytes, len);
   assert_no_files (&runs);
@@ -869,40 +873,69 @@ test_a_spool_that_failed_is_not_kept (void)
   runs_clear (&runs);
 }
 
+#define LARGE_LEN (20 * MIB)
+
+/* Two parts are up, the third is not. */
+static void
+leave_large_parts (Runs *runs, const guint8 *bytes)
+{
+  Owner *owner = run (runs);
+
+  vod_upload_set_paused (owner->upload, TRUE);
+  emulator_add_faults (
+      runs->emulator, "{\"op\":\"UploadPart\",\"part\":3,\"stall\":true}");
+  g_assert_cmpint (give (owner, bytes, LARGE_LEN), ==, VOD_FLOW_OK);
+  vod_upload_finish (owner->upload);
+  vod_upload_set_paused (owner->upload, FALSE);
+  g_assert_true (emulator_wait_hits (runs->emulator, 1));
+  owner_free (owner);
+  emulator_clear_faults (runs->emulator);
+}
+
+/* Where the second of them begins and ends; the third is large too. */
+static void
+find_large_part (const Runs *runs, guint64 *begin, guint64 *end)
+{
+  VodSession *session = vod_session_open (runs->dir, KEY, NULL);
+  const VodSessionState *found = vod_session_found (session);
+  const VodSessionPart *parts[2];
+
+  g_assert_nonnull (found);
+  g_assert_cmpuint (found->parts->len, >=, 3);
+  for (guint i = 0; i < 2; i++) {
+    parts[i] = g_ptr_array_index (found->parts, i + 1);
+    g_assert_cmpuint (parts[i]->size, >, runs->memory);
+  }
+  *begin = parts[0]->offset;
+  *end = parts[1]->offset;
+  vod_session_close (session);
+}
+
 /* Parts as they were cut with a spool are too large for memory alone. */
 static void
-test_large_parts_of_before (void)
+test_large_parts_of_before (gconstpointer data)
 {
-  gsize len = 20 * MIB;
-  g_autofree guint8 *bytes = media (len);
+  gboolean within = GPOINTER_TO_INT (data);
+  g_autofree guint8 *bytes = media (LARGE_LEN);
   g_autofree gchar *path = NULL, *story = NULL;
-  Owner *owner;
+  guint64 begin, end;
   Runs runs;
 
   runs_init (&runs, NULL);
   runs.spool = TRUE;
   runs.slice_size = 8 * MIB;
   runs.parallel = 1;
-  owner = run (&runs);
-  vod_upload_set_paused (owner->upload, TRUE);
-  emulator_add_faults (
-      runs.emulator, "{\"op\":\"UploadPart\",\"part\":3,\"stall\":true}");
-  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
-  vod_upload_finish (owner->upload);
-  vod_upload_set_paused (owner->upload, FALSE);
-  g_assert_true (emulator_wait_hits (runs.emulator, 1));
-  owner_free (owner);
-  g_assert_cmpuint (emulator_upload_bytes (runs.emulator), >=, 9 * MIB);
-  emulator_clear_faults (runs.emulator);
+  leave_large_parts (&runs, bytes);
+  find_large_part (&runs, &begin, &end);
 
   /* A crash has cost most of the spool. */
   path = path_of (&runs, "media");
-  g_assert_cmpint (truncate (path, 2 * MIB), ==, 0);
-  limit_files (3 * MIB);
-  story = whole_run (&runs, bytes, len);
+  g_assert_cmpint (truncate (path, 70000), ==, 0);
+  limit_files (within ? begin + 500000 : end);
+  story = whole_run (&runs, bytes, LARGE_LEN);
   limit_files (0);
   g_assert_nonnull (strstr (story, "spool"));
-  assert_only_media (&runs, bytes, len);
+  assert_only_media (&runs, bytes, LARGE_LEN);
   assert_no_files (&runs);
   runs_clear (&runs);
 }
@@ -1118,7 +1151,10 @@ main (int argc, char **argv)
       "/anew/spool/fails-first", test_spool_fails_before_anything_is_up);
   g_test_add_func (
       "/anew/spool/not-kept", test_a_spool_that_failed_is_not_kept);
-  g_test_add_func ("/anew/spool/large-parts", test_large_parts_of_before);
+  g_test_add_data_func ("/anew/spool/large-parts/within",
+      GINT_TO_POINTER (TRUE), test_large_parts_of_before);
+  g_test_add_data_func ("/anew/spool/large-parts/between",
+      GINT_TO_POINTER (FALSE), test_large_parts_of_before);
   g_test_add_func ("/anew/sync/not-trusted", test_a_failed_sync_is_not_trusted);
   g_test_add_func ("/anew/sync/up", test_a_failed_sync_of_what_is_up);
   g_test_add_data_func ("/anew/flush/media",
