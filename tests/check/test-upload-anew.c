@@ -412,6 +412,30 @@ test_recording_that_fails_too (void)
   runs_clear (&runs);
 }
 
+/* Nor is there room for a copy of what both recordings have. */
+static void
+test_recording_over_an_older_one_fails (void)
+{
+  g_autofree guint8 *before = other_media (4 * MIB, 3 * MIB);
+  g_autofree guint8 *bytes = media (5 * MIB);
+  g_autofree gchar *path = NULL;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  leave_recording (&runs, before, 4 * MIB);
+  limit_files (2 * MIB);
+  owner = record_without_upload (&runs, bytes, 5 * MIB);
+  limit_files (0);
+  g_assert_nonnull (strstr (owner->story->str, "recovered spool"));
+  owner_free (owner);
+  path = path_of (&runs, "media");
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  assert_file_is (&runs, "1.media", before, 4 * MIB);
+  runs_clear (&runs);
+}
+
 /* --- an older recording stays ---------------------------------------------*/
 
 /* What went up before the streams differed is the older recording's. */
@@ -1124,6 +1148,8 @@ main (int argc, char **argv)
   g_test_add_func (
       "/anew/recording/over-an-older-one", test_recording_over_an_older_one);
   g_test_add_func ("/anew/recording/fails-too", test_recording_that_fails_too);
+  g_test_add_func ("/anew/recording/over-an-older-one-fails",
+      test_recording_over_an_older_one_fails);
   g_test_add_func ("/anew/older/stays", test_older_recording_stays);
   g_test_add_func ("/anew/older/stays-without-a-copy",
       test_older_recording_stays_without_a_copy);
