@@ -152,8 +152,8 @@ begin_parting (VodUpload *upload, GError **error)
   return TRUE;
 }
 
-static gboolean
-has_ended (gpointer data)
+gboolean
+vod_upload_is_let_go (gpointer data)
 {
   VodUpload *upload = data;
   gboolean ended;
@@ -161,7 +161,8 @@ has_ended (gpointer data)
   g_mutex_lock (&upload->lock);
   ended = upload->end != VOD_END_NONE;
   g_mutex_unlock (&upload->lock);
-  return ended;
+  /* One that has failed may go on recording, until it is stopped. */
+  return ended && !vod_upload_is_kept (upload);
 }
 
 void
@@ -187,8 +188,8 @@ vod_upload_part_ways (VodUpload *upload, GError *trouble, gboolean unsynced)
 
   /* The parts at the service are those of the other recording. */
   vod_upload_cancel_all (requests);
-  recovered = vod_local_set_aside (
-      upload->local, attempt, copy, has_ended, upload, copy ? &trouble : NULL);
+  recovered = vod_local_set_aside (upload->local, attempt, copy,
+      vod_upload_is_let_go, upload, copy ? &trouble : NULL);
   if (recovered)
     upload->events.recovered (
         recovered, upload->settings.resume_key, upload->data);

@@ -264,7 +264,8 @@ stop_recording (VodUpload *upload, GError *error)
   upload->spooling = FALSE;
   g_mutex_unlock (&upload->lock);
   vod_local_leave_spool (upload->local);
-  vod_upload_warn (upload, VOD_UPLOAD_SPOOL, error->message);
+  if (!vod_upload_is_let_go (upload))
+    vod_upload_warn (upload, VOD_UPLOAD_SPOOL, error->message);
   g_error_free (error);
   return FALSE;
 }
@@ -279,8 +280,8 @@ record_elsewhere (VodUpload *upload, GError **error)
   g_mutex_lock (&upload->lock);
   attempt = ++upload->attempt;
   g_mutex_unlock (&upload->lock);
-  recovered =
-      vod_local_set_aside (upload->local, attempt, TRUE, NULL, NULL, error);
+  recovered = vod_local_set_aside (
+      upload->local, attempt, TRUE, vod_upload_is_let_go, upload, error);
   if (recovered)
     upload->events.recovered (
         recovered, upload->settings.resume_key, upload->data);

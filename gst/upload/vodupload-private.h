@@ -211,6 +211,10 @@ vod_upload_begin_anew (VodWorker *worker, const VodJob *job, GError *error);
 void
 vod_upload_part_ways (VodUpload *upload, GError *trouble, gboolean unsynced);
 
+/* Has it ended, with nobody going on with what it keeps? @data: the upload.
+ * Without the lock. */
+gboolean vod_upload_is_let_go (gpointer data);
+
 /* --- vodend.c ---
  *
  * The right to end the upload goes to one only. With the lock. */

@@ -1106,37 +1106,100 @@ wait_for_stop (gpointer data)
   g_mutex_unlock (&stop->lock);
 }
 
-/* Stopped at the first piece of many. */
+/* An older recording under the same key, which has to be copied nearly whole:
+ * it has LONG_LEN bytes and differs from @bytes in the last MiB. */
+#define LONG_LEN (16 * MIB)
+
 static void
-test_stopped_while_copying (void)
+copy_begins (Runs *runs, const guint8 *bytes, void (*at_copy) (gpointer data),
+    gpointer data)
 {
-  g_autofree guint8 *before = media (16 * MIB);
-  g_autofree guint8 *bytes = other_media (16 * MIB, 15 * MIB);
-  g_autofree gchar *files = NULL;
+  runs_init (runs, NULL);
+  runs->spool = TRUE;
+  leave_recording (runs, bytes, LONG_LEN);
+  disk.copied = 0;
+  disk.data = data;
+  disk.at_copy = at_copy;
+}
+
+static void
+assert_copy_given_up (const Runs *runs, const guint8 *before)
+{
+  g_autofree gchar *files = list_files (runs);
+
+  disk.at_copy = NULL;
+  g_assert_cmpint (disk.copied, >=, 1);
+  g_assert_cmpint (disk.copied, <=, 2);
+  g_assert_null (strstr (files, ".new"));
+  assert_file_is (runs, "media", before, LONG_LEN);
+}
+
+/* Stopped at the first piece of many. @data: when it records after a failure. */
+static void
+test_stopped_while_copying (gconstpointer data)
+{
+  gboolean failed = GPOINTER_TO_INT (data);
+  g_autofree guint8 *before = media (LONG_LEN);
+  g_autofree guint8 *bytes = other_media (LONG_LEN, 15 * MIB);
   Stop stop = {0};
   GThread *thread;
   Runs runs;
 
-  runs_init (&runs, NULL);
-  runs.spool = TRUE;
-  leave_recording (&runs, before, 16 * MIB);
-  emulator_add_faults (
-      runs.emulator, "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
+  copy_begins (&runs, before, wait_for_stop, &stop);
   stop.owner = run (&runs);
-  disk.copied = 0;
-  disk.data = &stop;
-  disk.at_copy = wait_for_stop;
+  emulator_add_faults (runs.emulator,
+      failed ? REFUSED : "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
+  give_or_record (stop.owner, bytes, 60000, 5000);
+  if (failed)
+    owner_wait_state (stop.owner, "failed");
   thread = g_thread_new ("stop", stop_while_copying, &stop);
-  g_assert_cmpint (give (stop.owner, bytes, 16 * MIB), ==, VOD_FLOW_STOPPED);
+  if (failed)
+    give_or_record (stop.owner, bytes + 60000, LONG_LEN - 60000, 60000);
+  else
+    g_assert_cmpint (give (stop.owner, bytes + 60000, LONG_LEN - 60000), ==,
+        VOD_FLOW_STOPPED);
   g_thread_join (thread);
-  disk.at_copy = NULL;
-  g_assert_cmpint (disk.copied, <=, 2);
+  /* That is no trouble with the spool. */
+  g_assert_null (strstr (stop.owner->story->str, "spool"));
   owner_free (stop.owner);
-  assert_file_is (&runs, "media", before, 16 * MIB);
-  files = list_files (&runs);
-  g_assert_null (strstr (files, ".new"));
+  assert_copy_given_up (&runs, before);
   g_mutex_clear (&stop.lock);
   g_cond_clear (&stop.cond);
+  runs_clear (&runs);
+}
+
+static void
+fail_once (gpointer data)
+{
+  Owner *owner = *(Owner **)data;
+  GError *error = vod_error_new (VOD_ERROR_SERVICE, "It is over");
+
+  vod_error_set_phase (error, VOD_PHASE_APPLY);
+  vod_upload_fail (owner->upload, error);
+}
+
+/* … but a failure is none of the recording's business. */
+static void
+test_failed_while_copying (void)
+{
+  g_autofree guint8 *before = media (LONG_LEN);
+  g_autofree guint8 *bytes = other_media (LONG_LEN, 15 * MIB);
+  Owner *owner;
+  Runs runs;
+
+  copy_begins (&runs, before, fail_once, &owner);
+  emulator_add_faults (
+      runs.emulator, "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
+  owner = run (&runs);
+  give_or_record (owner, bytes, LONG_LEN, 60000);
+  disk.at_copy = NULL;
+  g_assert_cmpint (disk.copied, >, 2);
+  g_assert_cmpint (finish (owner), ==, VOD_FLOW_FAILED);
+  vod_upload_finish_record (owner->upload);
+  owner_free (owner);
+  assert_file_is (&runs, "media", bytes, LONG_LEN);
+  assert_file_is (&runs, "1.media", before, LONG_LEN);
+  assert_recorded (&runs, LONG_LEN);
   runs_clear (&runs);
 }
 
@@ -1187,6 +1250,10 @@ main (int argc, char **argv)
       GINT_TO_POINTER (VOD_IDENTITY_EXPLICIT), test_a_flush_leaves_nothing);
   g_test_add_data_func ("/anew/flush/recording",
       GINT_TO_POINTER (VOD_IDENTITY_RECORDING), test_a_flush_leaves_nothing);
-  g_test_add_func ("/anew/stopped-while-copying", test_stopped_while_copying);
+  g_test_add_data_func ("/anew/copying/stopped", GINT_TO_POINTER (FALSE),
+      test_stopped_while_copying);
+  g_test_add_data_func ("/anew/copying/stopped-recording",
+      GINT_TO_POINTER (TRUE), test_stopped_while_copying);
+  g_test_add_func ("/anew/copying/failed", test_failed_while_copying);
   return g_test_run ();
 }
