@@ -386,8 +386,10 @@ follow_verdict (VodUpload *upload, const VodJob *job, const GError *error,
         next_step (upload, VOD_STEP_LOOK);
         return TRUE;
       }
-      /* The object may appear a little after its upload has gone. */
-      return job->kind == VOD_JOB_LOOK && failures < LOOKS;
+      /* The object may appear a little after its upload has gone; not one that
+       * was completed by an earlier run. */
+      return job->kind == VOD_JOB_LOOK && !job->completed_there &&
+          failures < LOOKS;
     case VOD_RETRY_CREDENTIALS:
       if (job->applied && job->applied == upload->applied)
         upload->renew_wanted = TRUE;
