@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What of the upload outlives it: taking up an interrupted one, noting on disk
- * what happens, the spool, and beginning anew when all that was in vain. See
- * vodupload-private.h for the locks.
+ * what happens, and the spool. See vodupload-private.h for the locks.
  */
 #include <string.h>
 
 #include "vodupload-private.h"
 
+/* What a loss of power may cost. */
 #define SYNC_BYTES (8 * VOD_MIB)
 #define SYNC_INTERVAL G_USEC_PER_SEC
 
@@ -137,8 +137,6 @@ note_in_session (VodUpload *upload, const VodJob *job)
         vod_local_note_applied (upload->local, job->attempt, applied);
       break;
     case VOD_JOB_INITIATE:
-      /* After a beginning from the start within a session it is not noted. */
-      vod_local_note_applied (upload->local, job->attempt, job->applied);
       vod_local_note_upload (upload->local, job->attempt, job->new_upload_id);
       break;
     case VOD_JOB_PART:
