@@ -348,8 +348,7 @@ vod_cos_abort (VodHttp *http, const VodCosTarget *target,
 
   if (call (http, target, &request, cancellable, &answer, &failure))
     return TRUE;
-  if (failure->code == VOD_ERROR_STORAGE &&
-      strcmp (vod_error_details (failure)->error_code, "NoSuchUpload") == 0) {
+  if (vod_error_has_code (failure, "NoSuchUpload")) {
     g_error_free (failure);
     return TRUE;
   }

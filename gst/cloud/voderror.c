@@ -90,6 +90,13 @@ vod_error_set_phase (GError *error, VodPhase phase)
     details->phase = phase;
 }
 
+gboolean
+vod_error_has_code (GError *error, const gchar *code)
+{
+  return g_error_matches (error, VOD_ERROR, VOD_ERROR_STORAGE) &&
+      g_strcmp0 (vod_error_details (error)->error_code, code) == 0;
+}
+
 const gchar *
 vod_phase_name (VodPhase phase)
 {

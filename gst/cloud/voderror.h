@@ -97,6 +97,9 @@ VodErrorDetails *vod_error_details (GError *error);
 /* Notes the phase in @error, unless it has one. @error may be NULL. */
 void vod_error_set_phase (GError *error, VodPhase phase);
 
+/* TRUE if the storage has answered with @code ("NoSuchUpload"…). */
+gboolean vod_error_has_code (GError *error, const gchar *code);
+
 /* "apply", "part"…, as in interface.md. */
 const gchar *vod_phase_name (VodPhase phase);
 

@@ -102,11 +102,10 @@ try_anew (VodWorker *worker)
 static gboolean
 may_help (VodUpload *upload, const VodJob *job, GError *error)
 {
-  const VodErrorDetails *details = vod_error_details (error);
-  gboolean gone = g_strcmp0 (details->error_code, "NoSuchUpload") == 0;
+  gboolean gone = vod_error_has_code (error, "NoSuchUpload");
   gboolean refused = error->code == VOD_ERROR_SERVICE &&
       vod_retry_classify (error, 1) != VOD_RETRY_SIGNATURE &&
-      details->number != 10004;
+      vod_error_details (error)->number != 10004;
 
   switch (job->kind) {
     case VOD_JOB_APPLY:
@@ -119,7 +118,7 @@ may_help (VodUpload *upload, const VodJob *job, GError *error)
     case VOD_JOB_COMPLETE:
     case VOD_JOB_LOOK:
       return gone || error->code == VOD_ERROR_INTEGRITY ||
-          g_strcmp0 (details->error_code, "InvalidPart") == 0;
+          vod_error_has_code (error, "InvalidPart");
     case VOD_JOB_COMMIT:
       /* An object that was seen there may be committed already. */
       return refused && upload->resuming && !upload->seen;

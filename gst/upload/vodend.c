@@ -94,8 +94,7 @@ is_worth_resuming (const GError *error)
 static gboolean
 is_another_media (const VodUpload *upload, GError *error)
 {
-  return upload->completed_there && error->code == VOD_ERROR_STORAGE &&
-      g_strcmp0 (vod_error_details (error)->error_code, "NoSuchUpload") == 0;
+  return upload->completed_there && vod_error_has_code (error, "NoSuchUpload");
 }
 
 /* Notes in @error what of the upload is left. Without the lock. */

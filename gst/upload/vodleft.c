@@ -5,13 +5,6 @@
  */
 #include "vodupload-private.h"
 
-static gchar *
-state_dir (const VodUpload *upload)
-{
-  return upload->settings.state_dir ? g_strdup (upload->settings.state_dir)
-                                    : vod_session_default_dir ();
-}
-
 /* What there is of an upload at the service, to be deleted later. */
 static VodSessionState *
 describe (const VodUpload *upload, const VodApiApplied *applied,
@@ -33,7 +26,7 @@ describe (const VodUpload *upload, const VodApiApplied *applied,
 VodSession *
 vod_upload_remember (const VodUpload *upload, VodSessionState *state)
 {
-  g_autofree gchar *dir = state_dir (upload);
+  g_autofree gchar *dir = vod_session_choose_dir (upload->settings.state_dir);
   VodSession *discard = NULL;
 
   if (state == NULL)
@@ -48,7 +41,7 @@ vod_upload_remember (const VodUpload *upload, VodSessionState *state)
 gboolean
 vod_upload_take_discard (VodUpload *upload, VodJob *job)
 {
-  g_autofree gchar *dir = state_dir (upload);
+  g_autofree gchar *dir = vod_session_choose_dir (upload->settings.state_dir);
 
   job->discard = vod_session_take_discard (
       dir, upload->settings.endpoint, upload->sweep_after);

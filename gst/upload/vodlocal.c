@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SESSION_LIFE (24 * 3600) /* s: protocol.md 1.8 */
-
 struct _VodLocal {
   gchar *dir;
   gchar *key;
@@ -137,7 +135,7 @@ is_usable (const VodSessionState *found, const VodUploadSettings *settings)
       g_strcmp0 (found->endpoint, settings->endpoint) == 0 &&
       g_strcmp0 (found->name, settings->name) == 0 &&
       g_strcmp0 (found->type, settings->type) == 0 &&
-      found->session_key != NULL && age >= 0 && age < SESSION_LIFE;
+      found->session_key != NULL && age >= 0 && age < VOD_SESSION_LIFE;
 }
 
 /* What is true of an earlier run's spool, whatever becomes of its upload. */
@@ -196,8 +194,7 @@ local_new (const VodUploadSettings *settings)
   VodLocal *local = g_new0 (VodLocal, 1);
 
   g_mutex_init (&local->lock);
-  local->dir = settings->state_dir ? g_strdup (settings->state_dir)
-                                   : vod_session_default_dir ();
+  local->dir = vod_session_choose_dir (settings->state_dir);
   local->key = g_strdup (settings->media_key);
   local->keep_spool = settings->keep_spool;
   local->resumable = settings->resume || settings->spool;
@@ -430,8 +427,7 @@ vod_local_note_completing (
 
   if (session == NULL)
     return;
-  if (vod_session_note_eos (session, size, &error))
-    vod_session_note_completing (session, size, crc64, &error);
+  vod_session_note_completing (session, size, crc64, &error);
   end_note (local, error);
 }
 

@@ -108,8 +108,8 @@ settle_renewal (VodWorker *worker, VodJob *job)
     return;
   }
   adopt_applied (upload, job->new_applied);
-  /* A renewal that a refusal forced is progress once: then only what it was for is,
-   * else retry-duration would never end. */
+  /* A renewal that a refusal forced is progress once: then only what it was
+   * for is, else retry-duration would never end. */
   if (!upload->renew_wanted || !upload->renewed)
     note_success (upload);
   upload->renewed = upload->renew_wanted;
@@ -512,15 +512,14 @@ name_refusal (VodUpload *upload, GError *error)
   return named;
 }
 
-/* The slice is no longer with this worker. @firm: the server has said when to
- * come again. */
+/* The slice, which is not pinned, is no longer with this worker. @firm: the
+ * server has said when to come again. */
 static void
 give_slice_back (VodUpload *upload, VodJob *job, gint delay, gboolean firm)
 {
   if (job->kind != VOD_JOB_PART)
     return;
   upload->parts_in_flight--;
-  wait_unpinned (upload, job->slice);
   vod_slices_fail (upload->slices, job->slice,
       g_get_monotonic_time () + MAX (delay, 0) * (gint64)1000, firm);
 }

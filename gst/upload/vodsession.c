@@ -14,7 +14,6 @@
 #define SLACK (64 * 1024) /* what a file may hold in vain */
 #define SET_ASIDE_MAX 9999
 #define KEY_LEN 32
-#define DISCARD_LIFE (24 * 3600) /* seconds; protocol.md 1.8 */
 
 struct _VodSession {
   /* Constant. */
@@ -458,8 +457,9 @@ is_over (VodSession *discard)
   const VodSessionState *state = vod_session_found (discard);
 
   if (!state || !state->object_key)
-    return vod_session_file_age (&discard->file) > DISCARD_LIFE;
-  return g_get_real_time () / G_USEC_PER_SEC - state->applied > DISCARD_LIFE;
+    return vod_session_file_age (&discard->file) > VOD_SESSION_LIFE;
+  return g_get_real_time () / G_USEC_PER_SEC - state->applied >
+      VOD_SESSION_LIFE;
 }
 
 static gboolean
@@ -486,7 +486,7 @@ vod_session_forget_old (const gchar *dir)
         dir, keys[i], ".session", VOD_SESSION_FILE_EXISTING, NULL);
     if (!session)
       continue;
-    if (vod_session_file_age (&session->file) > DISCARD_LIFE)
+    if (vod_session_file_age (&session->file) > VOD_SESSION_LIFE)
       vod_session_delete (session);
     else
       free_session (session);

@@ -27,6 +27,7 @@
 G_BEGIN_DECLS
 
 #define VOD_SESSION_MAX_PARTS 10000     /* protocol.md 5.2 */
+#define VOD_SESSION_LIFE (24 * 3600)    /* s: protocol.md 1.8 */
 #define VOD_SESSION_MAX_RESUME_KEY 4096 /* bytes */
 
 /* A part: as it was cut, and what the service said about it. */
@@ -72,6 +73,9 @@ typedef struct _VodSession VodSession;
 
 /* $XDG_STATE_HOME/vodsink. */
 gchar *vod_session_default_dir (void);
+
+/* The one that `state-dir` names; NULL: the default. */
+gchar *vod_session_choose_dir (const gchar *state_dir);
 
 /* Makes @dir (mode 0700, parents as the umask has it) if it is missing.
  * VOD_ERROR_LOCAL or _NO_SPACE if it cannot be made, is no directory, is not

@@ -21,6 +21,12 @@ vod_session_default_dir (void)
   return g_build_filename (g_get_user_state_dir (), "vodsink", NULL);
 }
 
+gchar *
+vod_session_choose_dir (const gchar *state_dir)
+{
+  return state_dir ? g_strdup (state_dir) : vod_session_default_dir ();
+}
+
 /* --- making it --- */
 
 static gboolean

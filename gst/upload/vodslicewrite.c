@@ -53,10 +53,11 @@ drop_oldest (VodSlices *self)
   return FALSE;
 }
 
+/* FALSE: everything that is held is needed. */
 static gboolean
-grow_slice (VodSlices *self, VodSlice *slice)
+grow (VodSlices *self, VodExtent *bytes)
 {
-  while (!vod_extent_grow (slice->bytes)) {
+  while (!vod_extent_grow (bytes)) {
     if (!drop_oldest (self))
       return FALSE;
   }
@@ -75,9 +76,7 @@ load_slice (VodSlices *self, VodSlice *slice, gboolean *full)
   for (guint64 done = 0; done < slice->size; done += n) {
     guint8 *dest;
 
-    while (done == vod_extent_capacity (bytes) && !vod_extent_grow (bytes) &&
-        !*full)
-      *full = !drop_oldest (self);
+    *full = done == vod_extent_capacity (bytes) && !grow (self, bytes);
     if (*full)
       break;
     dest = vod_extent_at (bytes, done, &run);
@@ -203,7 +202,7 @@ plan_append (VodSlices *self, guint64 len, VodWritePlan *plan)
     slice = new_slice (self);
   }
   if (slice->bytes && slice->size == vod_extent_capacity (slice->bytes) &&
-      !grow_slice (self, slice))
+      !grow (self, slice->bytes))
     return VOD_WRITE_FULL;
 
   plan->slice = slice;
