@@ -66,6 +66,9 @@ gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
 
   set_path (structure, "location", location);
   set_path (structure, "spool-location", result->spool_location);
+  if (result->cover_url)
+    gst_structure_set (
+        structure, "cover-url", G_TYPE_STRING, result->cover_url, NULL);
   if (result->verify_content)
     gst_structure_set (structure, "verify-content", G_TYPE_STRING,
         result->verify_content, NULL);
@@ -119,6 +122,8 @@ resource_error (GError *error, const VodErrorDetails *details)
     case VOD_PHASE_COMMIT:
       return GST_RESOURCE_ERROR_CLOSE;
     case VOD_PHASE_PART:
+    case VOD_PHASE_COVER:
+    case VOD_PHASE_REPORT:
     case VOD_PHASE_SPOOL:
     case VOD_PHASE_NONE:
       break;
@@ -145,11 +150,13 @@ failure_structure (
   return structure;
 }
 
-void
-gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal)
+/* @name is the structure's. */
+static void
+post_failure_as (
+    GstElement *element, GstMessageType type, const gchar *name, GError *error)
 {
   const VodErrorDetails *details = vod_error_details (error);
-  GstStructure *structure = failure_structure (error, details, "vodsink-error");
+  GstStructure *structure = failure_structure (error, details, name);
   gchar *debug = g_strdup_printf ("phase %s, code %d, %s%s, request id %s",
       vod_phase_name (details->phase), vod_error_number (error),
       details->error_code ? "storage code " : "no storage code",
@@ -164,10 +171,22 @@ gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal)
     code = GST_CORE_ERROR_NEGOTIATION;
   }
   post_element (element, gst_structure_copy (structure));
-  gst_element_message_full_with_details (element,
-      fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING, domain, code,
+  gst_element_message_full_with_details (element, type, domain, code,
       g_strdup (error->message), debug, __FILE__, G_STRFUNC, __LINE__,
       structure);
+}
+
+void
+gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal)
+{
+  post_failure_as (element, fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING,
+      "vodsink-error", error);
+}
+
+void
+gst_vod_post_mishap (GstElement *element, GError *error)
+{
+  post_failure_as (element, GST_MESSAGE_WARNING, "vodsink-warning", error);
 }
 
 #define LOCAL_STORAGE (-4)

@@ -32,6 +32,10 @@ void gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
  * same structure as its details. */
 void gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal);
 
+/* Something beside the media has failed: element message vodsink-warning, then
+ * WARNING with the same structure as its details. */
+void gst_vod_post_mishap (GstElement *element, GError *error);
+
 /* Something that does not fail the upload: a WARNING, and before it the element
  * message vodsink-warning if @phase is not NULL. @spool_location may be NULL. */
 void gst_vod_post_warning (GstElement *element, const gchar *phase,

@@ -44,6 +44,7 @@ struct _GstVodReport {
   GstVodOutcome outcome;
   gchar *file_id;
   gchar *video_url;
+  gchar *cover_url;
 };
 
 /* --- life -----------------------------------------------------------------*/
@@ -71,6 +72,7 @@ report_clear (gpointer memory)
   g_free (report->location);
   g_free (report->file_id);
   g_free (report->video_url);
+  g_free (report->cover_url);
   for (guint i = 0; i < N_STEPS; i++)
     g_free (report->steps[i].end_text);
   g_mutex_clear (&report->lock);
@@ -319,6 +321,7 @@ on_finished (const VodUploadResult *result, gpointer data)
   g_mutex_lock (&report->lock);
   report->file_id = g_strdup (result->file_id);
   report->video_url = g_strdup (result->video_url);
+  report->cover_url = g_strdup (result->cover_url);
   report->outcome = GST_VOD_FINISHED;
   g_mutex_unlock (&report->lock);
 
@@ -327,7 +330,17 @@ on_finished (const VodUploadResult *result, gpointer data)
       result->size, result->parts);
   g_object_notify (G_OBJECT (element), "file-id");
   g_object_notify (G_OBJECT (element), "video-url");
+  g_object_notify (G_OBJECT (element), "cover-url");
   gst_vod_post_finish (element, result, report->name, report->location);
+}
+
+static void
+on_mishap (GError *error, gpointer data)
+{
+  g_autoptr (GstElement) element = hearing_element (data);
+
+  if (element)
+    gst_vod_post_mishap (element, error);
 }
 
 static void
@@ -367,6 +380,7 @@ const VodUploadEvents gst_vod_report_events = {
     .retry = on_retry,
     .milestone = on_milestone,
     .warning = on_warning,
+    .mishap = on_mishap,
     .recovered = on_recovered,
     .notice = on_notice,
     .finished = on_finished,
@@ -433,4 +447,10 @@ gchar *
 gst_vod_report_video_url (GstVodReport *report)
 {
   return copy_string (report, &report->video_url);
+}
+
+gchar *
+gst_vod_report_cover_url (GstVodReport *report)
+{
+  return copy_string (report, &report->cover_url);
 }

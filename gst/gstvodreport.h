@@ -27,7 +27,7 @@ typedef enum {
 
 /* Messages come from @element, whose signal get-signature is asked, whose
  * property fatal-errors decides how a failure is said, and whose properties
- * file-id and video-url are notified. */
+ * file-id, video-url and cover-url are notified. */
 GstVodReport *gst_vod_report_new (
     GstElement *element, const gchar *name, const gchar *location);
 GstVodReport *gst_vod_report_ref (GstVodReport *report);
@@ -51,5 +51,6 @@ GstVodOutcome gst_vod_report_outcome (GstVodReport *report);
 /* New strings, NULL before the media is committed. */
 gchar *gst_vod_report_file_id (GstVodReport *report);
 gchar *gst_vod_report_video_url (GstVodReport *report);
+gchar *gst_vod_report_cover_url (GstVodReport *report); /* or without a cover */
 
 G_END_DECLS

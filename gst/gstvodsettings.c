@@ -66,6 +66,66 @@ install_media (GObjectClass *klass)
 }
 
 static void
+install_cover (GObjectClass *klass)
+{
+  /**
+   * GstVodSink:cover-location:
+   *
+   * Path of a picture (jpeg, png, gif, bmp, webp, tiff; at most 20 MiB) to upload
+   * as the media's cover. One that is not there when the upload starts is looked
+   * for again at EOS. A cover that fails is a warning; the media does not
+   * suffer.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_COVER_LOCATION,
+      g_param_spec_string ("cover-location", "Cover location",
+          "Path of a picture (jpeg, png…) to upload as the cover (NULL = "
+          "cover, "
+          "or an image tag of the stream)",
+          NULL, LATCHED));
+  /**
+   * GstVodSink:cover:
+   *
+   * A cover that the application has made: a sample whose buffer is a whole
+   * image/jpeg or image/png, as gdkpixbufsink or pngenc give it. May come as late
+   * as EOS; the last one counts. #GstVodSink:cover-location goes before it, an
+   * image tag of the stream after it. %NULL takes it back.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_COVER,
+      g_param_spec_boxed ("cover", "Cover",
+          "Sample with an image/jpeg or image/png to upload as the cover; may "
+          "come as late as EOS (NULL = an image tag of the stream)",
+          GST_TYPE_SAMPLE, SECRET | GST_PARAM_MUTABLE_PLAYING));
+}
+
+static void
+install_reports (GObjectClass *klass)
+{
+  /**
+   * GstVodSink:report-id:
+   *
+   * Set: the upload's events (apply, upload, commit, done) are reported with this
+   * id, in the background. %NULL: nothing is reported.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_REPORT_ID,
+      g_param_spec_string ("report-id", "Report id",
+          "Report the upload's events with this id (NULL = report nothing)",
+          NULL, LATCHED));
+  /**
+   * GstVodSink:report-endpoint:
+   *
+   * Base URL where reports go, to the path /ugcupload_new. %NULL:
+   * https://vodreport.qcloud.com if #GstVodSink:endpoint is the default, else
+   * #GstVodSink:endpoint.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_REPORT_ENDPOINT,
+      g_param_spec_string ("report-endpoint", "Report endpoint",
+          "Where reports go: http(s)://host[:port] (NULL = "
+          "https://vodreport.qcloud.com if endpoint is the default, else "
+          "endpoint)",
+          NULL, LATCHED));
+}
+
+static void
 install_signature (GObjectClass *klass)
 {
   /**
@@ -138,6 +198,17 @@ install_transfer (GObjectClass *klass)
           "full, upstream is blocked",
           0, G_MAXUINT64, DEFAULT_MAX_SIZE_BYTES, LATCHED));
   /**
+   * GstVodSink:max-upload-bitrate:
+   *
+   * Upper bound in bit/s for all requests of this element together; 0: no limit.
+   * Not to be confused with #GstBaseSink:max-bitrate, which throttles rendering.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_MAX_UPLOAD_BITRATE,
+      g_param_spec_uint64 ("max-upload-bitrate", "Max. upload bitrate",
+          "Upper bound in bit/s for all requests of this element together (0 = "
+          "no limit)",
+          0, G_MAXUINT64, 0, LIVE));
+  /**
    * GstVodSink:upload-paused:
    *
    * %TRUE: no new part is sent until %FALSE again. Requests under way finish;
@@ -173,6 +244,19 @@ install_transfer (GObjectClass *klass)
 static void
 install_network (GObjectClass *klass)
 {
+  /**
+   * GstVodSink:storage-region:
+   *
+   * Region to store in, e.g. ap-shanghai; "auto": the one that answers first of
+   * those that the service offers. %NULL: the service, or the signature,
+   * chooses.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_STORAGE_REGION,
+      g_param_spec_string ("storage-region", "Storage region",
+          "Region to store in, e.g. ap-shanghai, or auto = the fastest one "
+          "(NULL "
+          "= the service chooses)",
+          NULL, LATCHED));
   /**
    * GstVodSink:endpoint:
    *
@@ -360,6 +444,8 @@ void
 gst_vod_settings_install (GObjectClass *klass)
 {
   install_media (klass);
+  install_cover (klass);
+  install_reports (klass);
   install_signature (klass);
   install_transfer (klass);
   install_network (klass);
@@ -370,7 +456,9 @@ gboolean
 gst_vod_settings_is_latched (guint id)
 {
   switch (id) {
+    case GST_VOD_PROP_COVER:
     case GST_VOD_PROP_SIGNATURE:
+    case GST_VOD_PROP_MAX_UPLOAD_BITRATE:
     case GST_VOD_PROP_UPLOAD_PAUSED:
     case GST_VOD_PROP_PROGRESS_INTERVAL:
     case GST_VOD_PROP_RETRY_DURATION:
@@ -408,6 +496,11 @@ gst_vod_settings_clear (GstVodSettings *settings)
   g_free (settings->location);
   g_free (settings->media_name);
   g_free (settings->media_type);
+  g_free (settings->cover_location);
+  g_clear_pointer (&settings->cover, gst_sample_unref);
+  g_free (settings->report_id);
+  g_free (settings->report_endpoint);
+  g_free (settings->storage_region);
   g_free (settings->signature);
   g_free (settings->signature_url);
   g_clear_pointer (&settings->signature_headers, gst_structure_free);
@@ -434,6 +527,14 @@ string_of (GstVodSettings *settings, guint id)
       return &settings->media_name;
     case GST_VOD_PROP_MEDIA_TYPE:
       return &settings->media_type;
+    case GST_VOD_PROP_COVER_LOCATION:
+      return &settings->cover_location;
+    case GST_VOD_PROP_REPORT_ID:
+      return &settings->report_id;
+    case GST_VOD_PROP_REPORT_ENDPOINT:
+      return &settings->report_endpoint;
+    case GST_VOD_PROP_STORAGE_REGION:
+      return &settings->storage_region;
     case GST_VOD_PROP_SIGNATURE:
       return &settings->signature;
     case GST_VOD_PROP_SIGNATURE_URL:
@@ -473,6 +574,10 @@ gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value)
     return;
   }
   switch (id) {
+    case GST_VOD_PROP_COVER:
+      g_clear_pointer (&settings->cover, gst_sample_unref);
+      settings->cover = g_value_dup_boxed (value);
+      break;
     case GST_VOD_PROP_SIGNATURE_HEADERS:
       g_clear_pointer (&settings->signature_headers, gst_structure_free);
       settings->signature_headers = g_value_dup_boxed (value);
@@ -485,6 +590,9 @@ gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value)
       break;
     case GST_VOD_PROP_MAX_SIZE_BYTES:
       settings->max_size_bytes = g_value_get_uint64 (value);
+      break;
+    case GST_VOD_PROP_MAX_UPLOAD_BITRATE:
+      settings->max_upload_bitrate = g_value_get_uint64 (value);
       break;
     case GST_VOD_PROP_UPLOAD_PAUSED:
       settings->upload_paused = g_value_get_boolean (value);
@@ -564,6 +672,9 @@ gst_vod_settings_get (const GstVodSettings *settings, guint id, GValue *value)
       break;
     case GST_VOD_PROP_MAX_SIZE_BYTES:
       g_value_set_uint64 (value, settings->max_size_bytes);
+      break;
+    case GST_VOD_PROP_MAX_UPLOAD_BITRATE:
+      g_value_set_uint64 (value, settings->max_upload_bitrate);
       break;
     case GST_VOD_PROP_UPLOAD_PAUSED:
       g_value_set_boolean (value, settings->upload_paused);

@@ -20,12 +20,18 @@ typedef struct {
   gchar *location;
   gchar *media_name;
   gchar *media_type;
+  gchar *cover_location;
+  GstSample *cover;
+  gchar *report_id;
+  gchar *report_endpoint;
+  gchar *storage_region;
   gchar *signature;
   gchar *signature_url;
   GstStructure *signature_headers;
   guint64 slice_size;
   guint parallel_uploads;
   guint64 max_size_bytes;
+  guint64 max_upload_bitrate;
   gboolean upload_paused;
   gboolean content_md5;
   guint progress_interval;
@@ -53,12 +59,18 @@ enum {
   GST_VOD_PROP_LOCATION = 1,
   GST_VOD_PROP_MEDIA_NAME,
   GST_VOD_PROP_MEDIA_TYPE,
+  GST_VOD_PROP_COVER_LOCATION,
+  GST_VOD_PROP_COVER,
+  GST_VOD_PROP_REPORT_ID,
+  GST_VOD_PROP_REPORT_ENDPOINT,
+  GST_VOD_PROP_STORAGE_REGION,
   GST_VOD_PROP_SIGNATURE,
   GST_VOD_PROP_SIGNATURE_URL,
   GST_VOD_PROP_SIGNATURE_HEADERS,
   GST_VOD_PROP_SLICE_SIZE,
   GST_VOD_PROP_PARALLEL_UPLOADS,
   GST_VOD_PROP_MAX_SIZE_BYTES,
+  GST_VOD_PROP_MAX_UPLOAD_BITRATE,
   GST_VOD_PROP_UPLOAD_PAUSED,
   GST_VOD_PROP_CONTENT_MD5,
   GST_VOD_PROP_PROGRESS_INTERVAL,

@@ -236,6 +236,7 @@ gst_vod_uploads_begin (GstVodUploads *uploads, const GstVodStreamFacts *facts)
 
   g_object_notify (G_OBJECT (uploads->sink), "file-id");
   g_object_notify (G_OBJECT (uploads->sink), "video-url");
+  g_object_notify (G_OBJECT (uploads->sink), "cover-url");
   if (error)
     refuse_settings (uploads, error);
 }
@@ -340,6 +341,15 @@ gst_vod_uploads_install_results (GObjectClass *klass)
       g_param_spec_string ("video-url", "Video URL",
           "URL of the committed media (NULL = not committed)", NULL, flags));
   /**
+   * GstVodSink:cover-url:
+   *
+   * Where the cover is; %NULL without one. As #GstVodSink:file-id.
+   */
+  g_object_class_install_property (klass, GST_VOD_PROP_COVER_URL,
+      g_param_spec_string ("cover-url", "Cover URL",
+          "URL of the cover (NULL = not committed, or without one)", NULL,
+          flags));
+  /**
    * GstVodSink:stats:
    *
    * Counters of the current upload, or of the last one: see the documentation
@@ -378,8 +388,9 @@ gst_vod_uploads_get_result (GstVodUploads *uploads, guint id, GValue *value)
   g_mutex_lock (uploads->lock);
   if (uploads->report)
     g_value_take_string (value,
-        id == GST_VOD_PROP_FILE_ID
-            ? gst_vod_report_file_id (uploads->report)
-            : gst_vod_report_video_url (uploads->report));
+        id == GST_VOD_PROP_FILE_ID ? gst_vod_report_file_id (uploads->report)
+            : id == GST_VOD_PROP_VIDEO_URL
+            ? gst_vod_report_video_url (uploads->report)
+            : gst_vod_report_cover_url (uploads->report));
   g_mutex_unlock (uploads->lock);
 }

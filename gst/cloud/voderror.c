@@ -101,7 +101,7 @@ const gchar *
 vod_phase_name (VodPhase phase)
 {
   static const gchar *const names[] = {"none", "signature", "apply", "initiate",
-      "part", "complete", "commit", "spool", "session"};
+      "part", "complete", "commit", "cover", "spool", "session", "report"};
 
   g_return_val_if_fail ((guint)phase < G_N_ELEMENTS (names), "none");
   return names[phase];

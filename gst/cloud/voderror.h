@@ -16,7 +16,7 @@ G_BEGIN_DECLS
 
 #define VOD_ERROR (vod_error_quark ())
 
-/* The phases of interface.md, "vodsink-error". */
+/* The phases of interface.md, "vodsink-error" and "vodsink-warning". */
 typedef enum {
   VOD_PHASE_NONE,
   VOD_PHASE_SIGNATURE,
@@ -25,8 +25,10 @@ typedef enum {
   VOD_PHASE_PART,
   VOD_PHASE_COMPLETE,
   VOD_PHASE_COMMIT,
+  VOD_PHASE_COVER,
   VOD_PHASE_SPOOL,
   VOD_PHASE_SESSION,
+  VOD_PHASE_REPORT,
 } VodPhase;
 
 typedef enum {

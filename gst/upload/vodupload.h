@@ -77,6 +77,7 @@ typedef struct {
 typedef struct {
   const gchar *file_id;
   const gchar *video_url;
+  const gchar *cover_url;      /* NULL: without a cover */
   const gchar *verify_content; /* may be NULL */
   const gchar *spool_location; /* of the spool, if it was kept; or NULL */
   guint64 size;
@@ -112,6 +113,9 @@ typedef struct {
   void (*milestone) (VodUploadMilestone milestone, gpointer data);
   void (*warning) (VodUploadWarning warning, const gchar *message,
       const gchar *spool_location, gpointer data); /* may be NULL */
+  /* Something beside the media has failed, which does not fail the upload: its
+   * phase says what, cover or report. */
+  void (*mishap) (GError *error, gpointer data);
   /* An interrupted recording was found and set aside; @resume_key may be NULL.
    */
   void (*recovered) (

@@ -71,6 +71,16 @@ on_warning (VodUploadWarning warning, const gchar *message,
 }
 
 static void
+on_mishap (GError *error, gpointer data)
+{
+  g_autofree gchar *word = g_strdup_printf (
+      "mishap-%s", vod_phase_name (vod_error_details (error)->phase));
+
+  g_assert_cmpint (error->domain, ==, VOD_ERROR);
+  tell (data, word);
+}
+
+static void
 on_recovered (
     const gchar *spool_location, const gchar *resume_key, gpointer data)
 {
@@ -143,6 +153,7 @@ static const VodUploadEvents events = {
     .retry = on_retry,
     .milestone = on_milestone,
     .warning = on_warning,
+    .mishap = on_mishap,
     .recovered = on_recovered,
     .notice = on_notice,
     .finished = on_finished,

@@ -18,6 +18,7 @@ TYPES = {
     "String": "string", "Unsigned Integer64": "uint64",
     "Unsigned Integer": "uint", "Integer": "int", "Boolean": "boolean",
     'Boxed pointer of type "GstStructure"': "GstStructure",
+    'Boxed pointer of type "GstSample"': "GstSample",
 }
 
 

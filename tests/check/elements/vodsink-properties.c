@@ -40,6 +40,11 @@ static const struct {
     {"location", "gchararray", NULL, NULL, NULL, RW | L},
     {"media-name", "gchararray", NULL, NULL, NULL, RW | L},
     {"media-type", "gchararray", NULL, NULL, NULL, RW | L},
+    {"cover-location", "gchararray", NULL, NULL, NULL, RW | L},
+    {"cover", "GstSample", NULL, NULL, NULL, W | P},
+    {"report-id", "gchararray", NULL, NULL, NULL, RW | L},
+    {"report-endpoint", "gchararray", NULL, NULL, NULL, RW | L},
+    {"storage-region", "gchararray", NULL, NULL, NULL, RW | L},
     {"signature", "gchararray", NULL, NULL, NULL, W | P},
     {"signature-url", "gchararray", NULL, NULL, NULL, RW | L},
     {"signature-headers", "GstStructure", NULL, NULL, NULL, W | L},
@@ -47,6 +52,7 @@ static const struct {
     {"parallel-uploads", "guint", "6", "1", "64", RW | L},
     {"max-size-bytes", "guint64", "67108864", "0", "18446744073709551615",
         RW | L},
+    {"max-upload-bitrate", "guint64", "0", "0", "18446744073709551615", RW | P},
     {"upload-paused", "gboolean", "false", NULL, NULL, RW | P},
     {"content-md5", "gboolean", "false", NULL, NULL, RW | L},
     {"progress-interval", "guint", "1000", "0", "4294967295", RW | P},
@@ -69,6 +75,7 @@ static const struct {
     {"discard-on-stop", "gboolean", "false", NULL, NULL, RW | P},
     {"file-id", "gchararray", NULL, NULL, NULL, R},
     {"video-url", "gchararray", NULL, NULL, NULL, R},
+    {"cover-url", "gchararray", NULL, NULL, NULL, R},
     {"stats", "GstStructure", "", NULL, NULL, R},
 };
 
