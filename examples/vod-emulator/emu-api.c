@@ -77,6 +77,7 @@ describe_media (Emu *emu, EmuMedia *media, JsonBuilder *builder)
   add_text (builder, "fileId", media->file_id);
   add_text (builder, "name", media->name);
   add_text (builder, "type", media->type);
+  add_text (builder, "region", media->region);
   add_text (builder, "url", url);
   if (media->object != NULL)
     add_object (builder, media->object);

@@ -86,6 +86,20 @@ is_signed_by (
   return FALSE;
 }
 
+/* A host that names no bucket, as an upload domain has: the credentials tell
+ * which bucket it is, if they have signed just this host. */
+static gboolean
+find_bucket (EmuRequest *request, const EmuAuthorization *auth,
+    const EmuSession *session)
+{
+  if (request->bucket == NULL && session != NULL &&
+      emu_authorization_signs_host (auth)) {
+    request->bucket = g_strdup (session->bucket);
+    request->region = g_strdup (session->region);
+  }
+  return request->bucket != NULL;
+}
+
 static gboolean
 is_in_scope (EmuRequest *request, const EmuSession *session)
 {
@@ -156,6 +170,8 @@ check_authorization (EmuRequest *request, const EmuAuthorization *auth)
     return FALSE;
   if (!is_signed_by (request, auth, cred))
     return refuse (request, 403, "SignatureDoesNotMatch", NULL);
+  if (!find_bucket (request, auth, session))
+    return refuse (request, 404, "NoSuchBucket", NULL);
   if (session == NULL || !is_in_scope (request, session))
     return refuse (request, 403, "AccessDenied", NULL);
   return TRUE;
@@ -172,7 +188,8 @@ check_access (EmuRequest *request)
     return refuse (request, 400, "InvalidURI", NULL);
   if (text == NULL)
     return refuse (request, 403, "AccessDenied", NULL);
-  if (request->bucket == NULL)
+  if (request->bucket == NULL &&
+      emu_request_header (request, "Vod-Forward-Cos") != NULL)
     return refuse (request, 404, "NoSuchBucket", NULL);
   if (!emu_authorization_parse (text, &auth))
     return refuse (request, 403, "SignatureDoesNotMatch",

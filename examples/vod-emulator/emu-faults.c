@@ -21,6 +21,7 @@ enum {
   KIND_CLOCK = 1 << 5,
   KIND_CLOSE = 1 << 6,
   KIND_SPACES = 1 << 7,
+  KIND_DATA = 1 << 8,
 };
 
 typedef enum { TYPE_BOOL, TYPE_INT, TYPE_TEXT, TYPE_OTHER } FieldType;
@@ -69,6 +70,7 @@ static const Field fields[] = {
     FIELD ("trickle", TYPE_INT, KIND_ANSWER, trickle),
     FIELD ("close-idle", TYPE_BOOL, KIND_CLOSE, close_idle),
     FIELD ("spaces", TYPE_INT, KIND_SPACES, spaces),
+    FIELD ("data", TYPE_OTHER, KIND_DATA, data),
 };
 
 static const char *const operations[] = {"UploadPart",
@@ -164,6 +166,10 @@ read_other (
 
   if (strcmp (name, "json") == 0) {
     effects->json = node;
+  } else if (strcmp (name, "data") == 0) {
+    if (!JSON_NODE_HOLDS_OBJECT (node))
+      return complain (error, name, "a JSON object");
+    effects->data = json_node_get_object (node);
   } else if (strcmp (name, "status") == 0) {
     if (!holds_number (node, 200, 599))
       return complain (error, name, "an HTTP status of 200 to 599");
@@ -396,6 +402,7 @@ merge (EmuEffects *into, const EmuEffects *from)
     into->clock_skew = old.clock_skew;
     into->close_idle = old.close_idle;
     into->spaces = old.spaces;
+    into->data = old.data;
     memcpy (into->source, old.source, sizeof old.source);
     into->n_sources = old.n_sources;
     into->reset |= old.reset;
@@ -413,6 +420,8 @@ merge (EmuEffects *into, const EmuEffects *from)
   into->clock_skew += from->clock_skew;
   into->close_idle |= from->close_idle;
   into->spaces += from->spaces;
+  if (from->data != NULL)
+    into->data = from->data;
   into->kinds = kinds;
   into->source[into->n_sources++] = json_node_ref (from->source[0]);
 }

@@ -50,6 +50,7 @@ typedef struct {
   gint64 trickle; /* ms for each byte */
   gboolean close_idle;
   gint64 spaces;       /* ms of blanks before the answer of Complete */
+  JsonObject *data;    /* put into the data of the VOD API's answer; or NULL */
   guint kinds;         /* which of these are taken */
   JsonNode *source[8]; /* keeps the strings alive */
   guint n_sources;

@@ -39,6 +39,7 @@ add_to_log (EmuRequest *request, guint status)
       .connection = emu_connection_number (connection),
       .request = emu_connection_requests (connection),
       .key = request->style == EMU_STYLE_COS ? request->path : NULL,
+      .host = request->host,
       .code = request->code,
       .faults = faults};
   EmuSession *session = NULL;
@@ -539,12 +540,18 @@ emu_request_answer (
 }
 
 void
+emu_request_answer_root (EmuRequest *request, JsonNode *root)
+{
+  emu_request_answer (request, 200, "application/json; charset=utf-8",
+      emu_json_text (root, FALSE));
+}
+
+void
 emu_request_answer_json (EmuRequest *request, JsonBuilder *builder)
 {
   g_autoptr (JsonNode) root = json_builder_get_root (builder);
 
-  emu_request_answer (request, 200, "application/json; charset=utf-8",
-      emu_json_text (root, FALSE));
+  emu_request_answer_root (request, root);
 }
 
 void

@@ -91,6 +91,7 @@ void emu_request_release (EmuRequest *request);
 void emu_request_answer (
     EmuRequest *request, guint status, const char *content_type, char *body);
 void emu_request_answer_json (EmuRequest *request, JsonBuilder *builder);
+void emu_request_answer_root (EmuRequest *request, JsonNode *root);
 /* A body that is written by the caller, in chunks, after this. */
 void emu_request_answer_stream (
     EmuRequest *request, guint status, const char *content_type);

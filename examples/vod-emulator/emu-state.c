@@ -87,6 +87,7 @@ media_free (EmuMedia *media)
   g_free (media->file_id);
   g_free (media->name);
   g_free (media->type);
+  g_free (media->region);
   g_free (media->cover_type);
   g_clear_pointer (&media->object, emu_object_unref);
   g_clear_pointer (&media->cover, emu_object_unref);
@@ -469,6 +470,7 @@ emu_state_commit (EmuState *state, EmuSession *session, gint64 when_us)
     media->file_id = g_strdup (session->file_id);
     media->name = g_strdup (session->name);
     media->type = g_strdup (session->type);
+    media->region = g_strdup (session->region);
     media->applied = session->created;
     media->committed = when_us;
     g_hash_table_replace (state->media, g_strdup (session->file_id), media);

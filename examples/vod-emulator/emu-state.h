@@ -86,6 +86,7 @@ typedef struct {
   char *file_id;
   char *name;
   char *type;
+  char *region;
   char *cover_type;
   EmuObject *object;
   EmuObject *cover;

@@ -13,6 +13,7 @@
 
 #define LOG_LENGTH 20000
 #define MAX_REPORTS 1000
+#define MAX_HOST 261 /* the longest name there is, and a port */
 
 static void
 entry_free (gpointer data)
@@ -20,6 +21,7 @@ entry_free (gpointer data)
   EmuLogEntry *entry = data;
 
   g_free ((char *)entry->key);
+  g_free ((char *)entry->host);
   g_free ((char *)entry->code);
   g_free ((char *)entry->faults);
   g_free (entry);
@@ -100,12 +102,22 @@ write_line (FILE *file, const EmuLogEntry *entry)
       entry->faults != NULL ? entry->faults : "-", key);
 }
 
+/* Anybody may write anything there. */
+static char *
+copy_host (const char *host)
+{
+  g_autofree char *cut = g_strndup (host != NULL ? host : "", MAX_HOST);
+
+  return host != NULL ? g_utf8_make_valid (cut, -1) : NULL;
+}
+
 void
 emu_stats_add (EmuStats *stats, const EmuLogEntry *entry)
 {
   EmuLogEntry *copy = g_memdup2 (entry, sizeof *entry);
 
   copy->key = g_strdup (entry->key);
+  copy->host = copy_host (entry->host);
   copy->code = g_strdup (entry->code);
   copy->faults = g_strdup (entry->faults);
   count (stats, entry->op, entry->status);
@@ -191,6 +203,10 @@ describe_entry (const EmuLogEntry *entry, JsonBuilder *builder)
   if (entry->key != NULL) {
     json_builder_set_member_name (builder, "key");
     json_builder_add_string_value (builder, entry->key);
+  }
+  if (entry->host != NULL) {
+    json_builder_set_member_name (builder, "host");
+    json_builder_add_string_value (builder, entry->host);
   }
   json_builder_set_member_name (builder, "fault");
   json_builder_add_boolean_value (builder, entry->faults != NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Counters of requests by operation and status, and the last requests one by
- * one. Holds nothing secret: no headers, no query strings.
+ * one. Holds nothing secret: no headers but Host, no query strings.
  */
 #ifndef EMU_STATS_H
 #define EMU_STATS_H
@@ -22,6 +22,7 @@ typedef struct {
   guint64 connection;
   guint request;      /* on that connection, from 1 */
   const char *key;    /* of the object, or NULL; copied */
+  const char *host;   /* that was asked for, or NULL; copied */
   const char *code;   /* of an error, or NULL; copied */
   const char *faults; /* that hit it, "drop" or "delay,wrong-crc"; or NULL;
                        * copied */

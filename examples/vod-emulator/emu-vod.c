@@ -127,12 +127,32 @@ begin_answer (void)
   return builder;
 }
 
+/* What the fault `data` adds to the answer's, or puts in its place. */
+static void
+add_by_fault (const EmuEffects *fault, JsonObject *data)
+{
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *member;
+
+  if (fault->data == NULL)
+    return;
+  json_object_iter_init (&iter, fault->data);
+  while (json_object_iter_next (&iter, &name, &member))
+    json_object_set_member (data, name, json_node_copy (member));
+}
+
 static void
 send_answer (EmuRequest *request, JsonBuilder *builder)
 {
+  g_autoptr (JsonNode) root = NULL;
+
   json_builder_end_object (builder);
   json_builder_end_object (builder);
-  emu_request_answer_json (request, builder);
+  root = json_builder_get_root (builder);
+  add_by_fault (&request->fault,
+      json_object_get_object_member (json_node_get_object (root), "data"));
+  emu_request_answer_root (request, root);
 }
 
 /* ---- Prepare ---- */

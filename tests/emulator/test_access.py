@@ -65,6 +65,49 @@ class TestAccess(unittest.TestCase):
                 upload.path, upload.upload_id), headers, b"x")
         self.assertEqual(answer.status, 200)
 
+    def through(self, upload, method, host, query, body=None, signed=None,
+                sign_host=True, path=None):
+        """A request to a host that names no bucket."""
+        path = path or upload.path
+        headers = [h for h in upload.headers(
+            method, path, query, host=signed or host, sign_host=sign_host)
+            if h[0] not in ("Host", "Vod-Forward-Cos")]
+        target = path + "?" + "&".join("%s=%s" % pair for pair in query)
+        return Client(self.emulator).request(
+            method, target, headers + [("Host", host)], body)
+
+    def test_upload_domain(self):
+        upload = Upload(self.emulator)
+        host = "upload.localhost:%d" % self.emulator.port
+        answer = self.through(upload, "POST", host, [("uploads", "")])
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(answer.find("Bucket"), upload.bucket)
+        upload.upload_id = answer.find("UploadId")
+        part = [("partNumber", 1), ("uploadId", upload.upload_id)]
+        answer = self.through(upload, "PUT", host, part, b"x")
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(self.emulator.state()["log"][-1]["host"], host)
+        # the rest the ordinary way: it is the same upload
+        self.assertEqual(upload.complete(
+            [(1, answer.headers["etag"])]).status, 200)
+
+    def test_upload_domain_is_signed(self):
+        upload = self.upload
+        part = [("partNumber", 1), ("uploadId", upload.upload_id)]
+        host = "upload.localhost"
+        self.assertEqual(
+            self.through(upload, "PUT", host, part, b"x").status, 200)
+        for signed in ("other.localhost", upload.host):
+            self.assertRefused(self.through(
+                upload, "PUT", host, part, b"x", signed=signed),
+                "SignatureDoesNotMatch")
+        self.assertRefused(self.through(
+            upload, "PUT", host, part, b"x", sign_host=False),
+            "NoSuchBucket", status=404)
+        self.assertRefused(self.through(
+            upload, "PUT", host, part, b"x", path=upload.path + "x"),
+            "AccessDenied")
+
     def test_encodings_of_the_query(self):
         upload = self.upload
         key = upload.path[1:]

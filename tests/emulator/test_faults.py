@@ -107,6 +107,7 @@ class TestMatching(FaultCase):
                       {"drop": True, "probability": 2}, {"typo": True},
                       {"garbage": "much"}, {"delay": "x"}, 7,
                       {"expire-credentials": True, "shape": "round"},
+                      {"data": []}, {"data": "x"},
                       {"status": 503, "code": []}, {"drop": True, "op": 1}):
             answer = client.request("POST", "/api/faults",
                                     body=json.dumps([fault]))
@@ -380,6 +381,57 @@ class TestLies(FaultCase):
             self.assertEqual(one.headers["x-cos-hash-crc64ecma"],
                              str(crc64(b"abc")))
         self.assertEqual(answer.find("ETag"), second[0].find("ETag"))
+
+
+class TestData(FaultCase):
+    def test_members_are_added_and_replaced(self):
+        self.fault("ApplyUploadUGC", times=1, data={
+            "MiniProgramAccelerateHost": "accelerate.localhost:1",
+            "cosAcc": {"isOpen": 1, "domain": "acc.localhost"},
+            "domain": None})
+        changed = vod(self.emulator, "ApplyUploadUGC", videoName="n",
+                      videoType="mp4")
+        self.assertEqual(changed["code"], 0)
+        data = changed["data"]
+        self.assertEqual(data["MiniProgramAccelerateHost"],
+                         "accelerate.localhost:1")
+        self.assertEqual(data["cosAcc"],
+                         {"isOpen": 1, "domain": "acc.localhost"})
+        self.assertIsNone(data["domain"])
+        plain = vod(self.emulator, "ApplyUploadUGC", videoName="n",
+                    videoType="mp4")["data"]
+        self.assertEqual(plain["domain"], "vod2.qcloud.com")
+        self.assertEqual(set(data) - set(plain),
+                         {"MiniProgramAccelerateHost", "cosAcc"})
+        # all that was not named is as it would be
+        upload = Upload(self.emulator, data)
+        self.assertEqual(upload.complete(upload.send(b"x")).status, 200)
+
+    def test_a_list_of_regions(self):
+        regions = [{"region": "ap-x", "domain": "nowhere.invalid"}]
+        self.fault("PrepareUploadUGC", data={"cosRegionList": regions})
+        data = vod(self.emulator, "PrepareUploadUGC")["data"]
+        self.assertEqual(data, {"appId": 1400170034,
+                                "cosRegionList": regions})
+
+    def test_beside_other_faults(self):
+        self.emulator.faults(
+            {"op": "*", "delay": 100},
+            {"op": "PrepareUploadUGC", "data": {"appId": 1}},
+            {"op": "PrepareUploadUGC", "data": {"appId": 2}})
+        begin = time.monotonic()
+        data = vod(self.emulator, "PrepareUploadUGC")["data"]
+        self.assertGreater(time.monotonic() - begin, 0.09)
+        self.assertEqual(data["appId"], 1)
+        log = self.emulator.state()["log"][-1]
+        self.assertEqual(log["faults"], "delay,data")
+        # an error has no data
+        self.emulator.faults({"op": "PrepareUploadUGC", "status": 503})
+        answer = Client(self.emulator).request(
+            "POST", "/v3/index.php?Action=PrepareUploadUGC",
+            body=json.dumps({"signature": upload_signature()}))
+        self.assertEqual(answer.status, 503)
+        self.assertNotIn(b"appId", answer.body)
 
 
 class TestForgetting(FaultCase):

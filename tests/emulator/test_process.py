@@ -398,6 +398,15 @@ class TestHostileClients(unittest.TestCase):
 
 
 class TestLog(unittest.TestCase):
+    def test_hosts_as_they_come(self):
+        with Emulator() as emulator:
+            for host in (b"a.localhost:1", b"x" * 5000, b"a<%22&b"):
+                raw_exchange(emulator, b"GET /signature HTTP/1.0\r\nHost: " +
+                             host + b"\r\n\r\n")
+            log = emulator.state()["log"]
+        self.assertEqual([e["host"] for e in log],
+                         ["a.localhost:1", "x" * 261, "a<%22&b"])
+
     def test_log_has_no_secrets(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "log")

@@ -238,6 +238,13 @@ class TestCommit(VodCase):
         self.assertEqual(len([m for m in self.emulator.state()["media"]
                               if m["fileId"] == file_id]), 1)
 
+    def test_region_is_told(self):
+        upload = Upload(self.emulator, storageRegion="ap-beijing")
+        upload.complete(upload.send(b"abc"))
+        upload.commit()
+        media = self.emulator.state()["media"][-1]
+        self.assertEqual(media["region"], "ap-beijing")
+
     def test_cover_and_its_exchange(self):
         upload = Upload(self.emulator, coverType="png")
         upload.complete(upload.send(b"abc"))
