@@ -233,7 +233,7 @@ vod_cos_xml_to_error (const VodCosXml *xml, guint status)
   const gchar *message = vod_cos_xml_get (xml, "Message");
   const gchar *id = vod_cos_xml_get (xml, "RequestId");
   const gchar *time = vod_cos_xml_get (xml, "ServerTime");
-  g_autofree gchar *said = vod_printable (message ? message : "", 200);
+  g_autofree gchar *said = vod_quotable (message ? message : "", 200);
   g_autofree gchar *named = NULL;
   VodErrorDetails *details;
   GError *error;

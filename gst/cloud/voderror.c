@@ -6,9 +6,13 @@
 #include "voderror.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 /* Longer messages help nobody, and may hold what a stranger wrote. */
 #define MESSAGE_MAX 600
+
+/* An HMAC-SHA1 in base64 has 28 characters, hardly a word has more than 23. */
+#define SECRET_MIN 24
 
 typedef struct {
   VodErrorDetails details;
@@ -187,4 +191,37 @@ vod_printable (const gchar *text, gsize max)
     text += n;
   }
   return g_string_free (result, FALSE);
+}
+
+/* How many characters that secrets are made of @text begins with. */
+static gsize
+secret_run (const gchar *text)
+{
+  gsize len = 0;
+
+  while (g_ascii_isalnum (text[len]) ||
+      (text[len] != '\0' && strchr ("+/=_-%", text[len])))
+    len++;
+  return len;
+}
+
+gchar *
+vod_quotable (const gchar *text, gsize max)
+{
+  g_autoptr (GString) quotable = NULL;
+
+  if (!text)
+    return NULL;
+  quotable = g_string_new (NULL);
+  /* A little more, so that vod_printable() sees the last character whole. */
+  while (*text && quotable->len < max + 8) {
+    gsize run = secret_run (text);
+
+    if (run >= SECRET_MIN)
+      g_string_append (quotable, "...");
+    else
+      g_string_append_len (quotable, text, (gssize)MAX (run, 1));
+    text += MAX (run, 1);
+  }
+  return vod_printable (quotable->str, max);
 }

@@ -114,4 +114,9 @@ gint vod_error_number (const GError *error);
  * no control characters, at most @max bytes. NULL gives NULL. */
 gchar *vod_printable (const gchar *text, gsize max);
 
+/* The same of what a server says for people, which may repeat what we sent: a
+ * run of 24 or more characters that could be a signature, key or token (base64,
+ * also percent-encoded) becomes "...". */
+gchar *vod_quotable (const gchar *text, gsize max);
+
 G_END_DECLS

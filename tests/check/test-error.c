@@ -119,6 +119,34 @@ test_text_from_strangers_becomes_printable (void)
   g_assert_null (vod_printable (NULL, 5));
 }
 
+/* A server that repeats what we sent is not quoted with it, not even in part. */
+static void
+test_secrets_are_not_quoted (void)
+{
+  static const struct {
+    const gchar *text, *quotable;
+    gsize max;
+  } table[] = {
+      {"invalid signature", "invalid signature", 100},
+      {"got abcdefghijklmnopqrstuvwx!", "got ...!", 100},
+      {"got abcdefghijklmnopqrstuvw!", "got abcdefghijklmnopqrstuvw!", 100},
+      {"sign=iln9mctVl8YS/8FYlF4+T5S14p0=, sorry", "..., sorry", 100},
+      {"iln9mctVl8YS%2F8FYlF4%2BT5S14p0%3D", "...", 100},
+      {"abcdefghijklmnopqrstuvwxyz", "...", 3},
+      {"a abcdefghijklmnopqrstuvwxyz", "a ", 2},
+      {"no key\n\346\265\213 abc", "no key \346\265\213 abc", 100},
+      {"cut \303\244", "cut ", 5},
+      {"", "", 5},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++) {
+    g_autofree gchar *result = vod_quotable (table[i].text, table[i].max);
+
+    g_assert_cmpstr (result, ==, table[i].quotable);
+  }
+  g_assert_null (vod_quotable (NULL, 5));
+}
+
 static void
 test_messages_are_bounded (void)
 {
@@ -142,6 +170,10 @@ test_any_bytes_stay_bounded_and_valid (void)
     result = vod_printable (bytes, max);
     g_assert_cmpuint (strlen (result), <=, max);
     g_assert_true (g_utf8_validate (result, -1, NULL));
+    g_free (result);
+    result = vod_quotable (bytes, max);
+    g_assert_cmpuint (strlen (result), <=, max);
+    g_assert_true (g_utf8_validate (result, -1, NULL));
   }
 }
 
@@ -159,6 +191,8 @@ main (int argc, char **argv)
       "/error/service-number-out-of-range", test_service_number_out_of_range);
   g_test_add_func ("/error/text-from-strangers-becomes-printable",
       test_text_from_strangers_becomes_printable);
+  g_test_add_func (
+      "/error/secrets-are-not-quoted", test_secrets_are_not_quoted);
   g_test_add_func ("/error/messages-are-bounded", test_messages_are_bounded);
   g_test_add_func ("/error/any-bytes-stay-bounded-and-valid",
       test_any_bytes_stay_bounded_and_valid);
