@@ -44,6 +44,14 @@ vod_api_applied_recall (
   return applied;
 }
 
+gchar *
+vod_api_applied_region (const VodApiApplied *applied)
+{
+  g_auto (GStrv) labels = g_strsplit (applied->bucket_host, ".", 4);
+
+  return g_strdup (labels[2]);
+}
+
 gboolean
 vod_api_applied_same_object (
     const VodApiApplied *one, const VodApiApplied *other)
@@ -85,16 +93,8 @@ add_string (JsonBuilder *builder, const gchar *name, const gchar *value)
 static GBytes *
 finish_body (JsonBuilder *builder)
 {
-  g_autoptr (JsonGenerator) generator = json_generator_new ();
-  g_autoptr (JsonNode) root = NULL;
-  gchar *text;
-  gsize len;
-
   json_builder_end_object (builder);
-  root = json_builder_get_root (builder);
-  json_generator_set_root (generator, root);
-  text = json_generator_to_data (generator, &len);
-  return g_bytes_new_take (text, len);
+  return vod_json_to_bytes (builder);
 }
 
 static gboolean
@@ -119,7 +119,7 @@ service_error (gint64 code, JsonObject *root)
 {
   const gchar *message = vod_json_string (root, "message");
   const gchar *id = vod_json_string (root, "requestId");
-  g_autofree gchar *said = vod_printable (message ? message : "", 300);
+  g_autofree gchar *said = vod_quotable (message ? message : "", 300);
   GError *error = vod_error_new (VOD_ERROR_SERVICE,
       "the service refused with code %" G_GINT64_FORMAT "%s%s", code,
       *said ? ": " : "", said);
@@ -350,6 +350,14 @@ take_credentials (
   return TRUE;
 }
 
+/* Nothing but reports needs it: what cannot be is as good as absent. */
+static void
+take_app_id (JsonObject *data, gint64 *app_id)
+{
+  if (!vod_json_int (data, "appId", app_id) || *app_id < 0)
+    *app_id = 0;
+}
+
 /* --- the calls --- */
 
 static GBytes *
@@ -390,6 +398,7 @@ vod_api_apply (VodHttp *http, const gchar *endpoint, const VodApiApply *apply,
       !take_key (data, &applied->key, error) ||
       !take_credentials (data, &applied->credentials, error))
     return NULL;
+  take_app_id (data, &applied->app_id);
   return g_steal_pointer (&applied);
 }
 

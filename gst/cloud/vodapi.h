@@ -27,12 +27,16 @@ typedef struct {
   gchar *session_key;
   gchar *bucket_host; /* <bucket>-<appid>.cos.<region>.myqcloud.com */
   gchar *key;         /* storagePath without its leading "/" */
+  gint64 app_id;      /* the account's, for reports; 0: not known */
   VodCosCredentials credentials;
 } VodApiApplied;
 
-/* What is known of an earlier run's Apply; without credentials. */
+/* What is known of an earlier run's Apply; without credentials and app_id. */
 VodApiApplied *vod_api_applied_recall (
     const gchar *session_key, const gchar *bucket_host, const gchar *key);
+
+/* The region in a bucket's host; a new string. */
+gchar *vod_api_applied_region (const VodApiApplied *applied);
 
 /* TRUE if both are for the same object. */
 gboolean vod_api_applied_same_object (

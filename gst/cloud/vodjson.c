@@ -110,3 +110,16 @@ vod_json_int (JsonObject *object, const gchar *name, gint64 *value)
   *value = json_node_get_int (node);
   return TRUE;
 }
+
+GBytes *
+vod_json_to_bytes (JsonBuilder *builder)
+{
+  g_autoptr (JsonGenerator) generator = json_generator_new ();
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+  gchar *text;
+  gsize len;
+
+  json_generator_set_root (generator, root);
+  text = json_generator_to_data (generator, &len);
+  return g_bytes_new_take (text, len);
+}

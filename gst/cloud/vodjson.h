@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vodjson: JSON from strangers. Pure. Part of vodapi and vodsignature.
+ * vodjson: JSON from strangers, and for them. Pure. Part of vodapi, vodreport
+ * and vodsignature.
  */
 #pragma once
 
@@ -19,5 +20,8 @@ JsonObject *vod_json_parse (
 const gchar *vod_json_string (JsonObject *object, const gchar *name);
 JsonObject *vod_json_object (JsonObject *object, const gchar *name);
 gboolean vod_json_int (JsonObject *object, const gchar *name, gint64 *value);
+
+/* What @builder has built, as text. */
+GBytes *vod_json_to_bytes (JsonBuilder *builder);
 
 G_END_DECLS

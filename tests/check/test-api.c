@@ -35,7 +35,7 @@ tear_down (Fixture *fixture, gconstpointer data)
 /* The parts of an answer to Apply, as protocol.md 1.4 has them. */
 typedef struct {
   const gchar *session, *path, *bucket, *app_id, *region, *id, *key, *token,
-      *expired, *timestamp;
+      *expired, *timestamp, *account;
 } Answer;
 
 static const Answer good = {.session = "\"3FEmq9DWHl1xF819mM6j0f==\"",
@@ -47,7 +47,8 @@ static const Answer good = {.session = "\"3FEmq9DWHl1xF819mM6j0f==\"",
     .key = "\"tmpkey\"",
     .token = "\"tok/en+==\"",
     .expired = "1547726575",
-    .timestamp = "1547719375"};
+    .timestamp = "1547719375",
+    .account = "1400170034"};
 
 static gchar *
 compose (const Answer *a)
@@ -59,10 +60,10 @@ compose (const Answer *a)
       "\"storageRegionV5\":%s,\"domain\":\"vod2.qcloud.com\","
       "\"vodSessionKey\":%s,\"tempCertificate\":{\"secretId\":%s,"
       "\"secretKey\":%s,\"token\":%s,\"expiredTime\":%s},"
-      "\"appId\":1400170034,\"timestamp\":%s,"
+      "\"appId\":%s,\"timestamp\":%s,"
       "\"StorageRegionV5\":\"ap-chongqing\"}}",
       a->path, a->app_id, a->bucket, a->region, a->session, a->id, a->key,
-      a->token, a->expired, a->timestamp);
+      a->token, a->expired, a->account, a->timestamp);
 }
 
 static VodApiApplied *
@@ -78,7 +79,7 @@ apply (Fixture *fixture)
 static void
 test_apply (Fixture *fixture, gconstpointer data)
 {
-  g_autofree gchar *text = compose (&good), *sent = NULL;
+  g_autofree gchar *text = compose (&good), *sent = NULL, *region = NULL;
   g_autoptr (VodApiApplied) applied = NULL;
   VodApiApplied *again;
   const TestRequest *request;
@@ -96,6 +97,9 @@ test_apply (Fixture *fixture, gconstpointer data)
   g_assert_cmpstr (applied->credentials.token, ==, "tok/en+==");
   g_assert_cmpint (applied->credentials.start, ==, 1547719375);
   g_assert_cmpint (applied->credentials.end, ==, 1547726575);
+  g_assert_cmpint (applied->app_id, ==, 1400170034);
+  region = vod_api_applied_region (applied);
+  g_assert_cmpstr (region, ==, "ap-chongqing");
   request = test_soup_request (fixture->soup, 0);
   g_assert_cmpstr (request->method, ==, "POST");
   g_assert_cmpstr (request->target, ==, "/v3/index.php?Action=ApplyUploadUGC");
@@ -256,6 +260,28 @@ test_life_that_is_not_known (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (applied->credentials.end, ==, 1547719375 + 1800);
 }
 
+/* Only reports need it. */
+static void
+test_accounts_that_cannot_be_are_not_known (
+    Fixture *fixture, gconstpointer data)
+{
+  static const gchar *const table[] = {
+      "null", "\"1400170034\"", "1.5", "-1", "[]", "{}", "true"};
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++) {
+    Answer answer = good;
+    g_autofree gchar *text = NULL;
+    g_autoptr (VodApiApplied) applied = NULL;
+
+    answer.account = table[i];
+    text = compose (&answer);
+    test_soup_answer (fixture->soup, 200, NULL, text);
+    applied = apply (fixture);
+    g_assert_no_error (fixture->error);
+    g_assert_cmpint (applied->app_id, ==, 0);
+  }
+}
+
 static void
 test_answers_without_parts (Fixture *fixture, gconstpointer data)
 {
@@ -298,6 +324,19 @@ test_refusals_of_the_service (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (details->http_status, ==, 200);
   g_assert_cmpstr (fixture->error->message, ==,
       "the service refused with code 10004: ugc upload | invalid signature");
+}
+
+/* A service that repeats what it was sent. */
+static void
+test_refusals_do_not_repeat_secrets (Fixture *fixture, gconstpointer data)
+{
+  test_soup_answer (fixture->soup, 200, NULL,
+      "{\"code\":10004,\"message\":\"no good: "
+      "iln9mctVl8YS/8FYlF4+T5S14p1zZWNyZXRJZD1BS0lE\"}");
+  test_expect_failure (
+      apply (fixture) != NULL, fixture->error, VOD_ERROR_SERVICE);
+  g_assert_cmpstr (fixture->error->message, ==,
+      "the service refused with code 10004: no good: ...");
 }
 
 static void
@@ -482,8 +521,12 @@ main (int argc, char **argv)
   add ("/api/secrets-that-cannot-be", test_secrets_that_cannot_be);
   add ("/api/times-that-cannot-be", test_times_that_cannot_be);
   add ("/api/life-that-is-not-known", test_life_that_is_not_known);
+  add ("/api/accounts-that-cannot-be-are-not-known",
+      test_accounts_that_cannot_be_are_not_known);
   add ("/api/answers-without-parts", test_answers_without_parts);
   add ("/api/refusals-of-the-service", test_refusals_of_the_service);
+  add ("/api/refusals-do-not-repeat-secrets",
+      test_refusals_do_not_repeat_secrets);
   add ("/api/failing-statuses", test_failing_statuses);
   add ("/api/commit", test_commit);
   add (
