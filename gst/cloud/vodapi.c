@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "voderror.h"
+#include "vodhost.h"
 #include "vodjson.h"
 
 #define ANSWER_MAX (1024 * 1024)
@@ -18,6 +19,7 @@
 #define SECRET_MAX_BYTES 8192
 #define URL_MAX_BYTES 4096
 #define UNKNOWN_LIFE (30 * 60) /* seconds */
+#define REGIONS_MAX 32
 
 static void
 applied_clear (gpointer data)
@@ -27,6 +29,8 @@ applied_clear (gpointer data)
   g_free (applied->session_key);
   g_free (applied->bucket_host);
   g_free (applied->key);
+  g_free (applied->accelerate_host);
+  g_free (applied->upload_domain);
   g_free (applied->credentials.secret_id);
   g_free (applied->credentials.secret_key);
   g_free (applied->credentials.token);
@@ -97,9 +101,11 @@ finish_body (JsonBuilder *builder)
   return vod_json_to_bytes (builder);
 }
 
+/* @timeout: seconds; 0: the connection's. */
 static gboolean
 post (VodHttp *http, const gchar *endpoint, const gchar *action, GBytes *bytes,
-    GCancellable *cancellable, VodHttpAnswer *answer, GError **error)
+    guint timeout, GCancellable *cancellable, VodHttpAnswer *answer,
+    GError **error)
 {
   g_autofree gchar *uri =
       g_strdup_printf ("%s/v3/index.php?Action=%s", endpoint, action);
@@ -109,6 +115,7 @@ post (VodHttp *http, const gchar *endpoint, const gchar *action, GBytes *bytes,
       .uri = uri,
       .content_type = "application/json",
       .body = &body,
+      .timeout = timeout,
       .max_answer = ANSWER_MAX};
 
   return vod_http_send (http, &request, cancellable, answer, error);
@@ -168,14 +175,15 @@ read_answer (const VodHttpAnswer *answer, GError **error)
 /* The `data` of the answer to @action. */
 static JsonObject *
 call (VodHttp *http, const gchar *endpoint, const gchar *action, GBytes *body,
-    GCancellable *cancellable, GError **error)
+    guint timeout, GCancellable *cancellable, GError **error)
 {
   g_auto (VodHttpAnswer) answer = {0};
   g_autoptr (JsonObject) root = NULL;
   JsonObject *data;
   GError *failure = NULL;
 
-  if (!post (http, endpoint, action, body, cancellable, &answer, error))
+  if (!post (
+          http, endpoint, action, body, timeout, cancellable, &answer, error))
     return NULL;
   root = read_answer (&answer, &failure);
   data = vod_json_object (root, "data");
@@ -236,18 +244,6 @@ is_clean_text (const gchar *text, gsize max)
   return TRUE;
 }
 
-/* A label of a host name. */
-static gboolean
-is_label (const gchar *text, gsize max)
-{
-  gsize len = strlen (text);
-
-  for (gsize i = 0; i < len; i++)
-    if (!g_ascii_isalnum (text[i]) && text[i] != '-')
-      return FALSE;
-  return len > 0 && len <= max && text[0] != '-' && text[len - 1] != '-';
-}
-
 /* No empty segment, "." or "..". */
 gboolean
 vod_api_check_object_key (const gchar *key)
@@ -277,7 +273,7 @@ is_bucket (const gchar *text)
   const gchar *dash = strrchr (text, '-');
   g_autofree gchar *name = dash ? g_strndup (text, dash - text) : NULL;
 
-  return name && is_label (name, BUCKET_MAX_BYTES) &&
+  return name && vod_host_is_label (name, BUCKET_MAX_BYTES) &&
       g_ascii_string_to_unsigned (dash + 1, 10, 1, G_MAXINT64, NULL, NULL);
 }
 
@@ -288,7 +284,7 @@ vod_api_check_bucket_host (const gchar *host)
 
   return g_strv_length (labels) == 5 && is_bucket (labels[0]) &&
       strcmp (labels[1], "cos") == 0 &&
-      is_label (labels[2], REGION_MAX_BYTES) &&
+      vod_host_is_label (labels[2], REGION_MAX_BYTES) &&
       strcmp (labels[3], "myqcloud") == 0 && strcmp (labels[4], "com") == 0;
 }
 
@@ -300,9 +296,9 @@ take_bucket_host (JsonObject *data, gchar **result, GError **error)
   const gchar *region = vod_json_string (data, "storageRegionV5");
   gint64 app_id;
 
-  if (!bucket || !is_label (bucket, BUCKET_MAX_BYTES))
+  if (!bucket || !vod_host_is_label (bucket, BUCKET_MAX_BYTES))
     return wrong ("storageBucket", error);
-  if (!region || !is_label (region, REGION_MAX_BYTES))
+  if (!region || !vod_host_is_label (region, REGION_MAX_BYTES))
     return wrong ("storageRegionV5", error);
   if (!vod_json_int (data, "storageAppId", &app_id) || app_id <= 0)
     return wrong ("storageAppId", error);
@@ -358,7 +354,87 @@ take_app_id (JsonObject *data, gint64 *app_id)
     *app_id = 0;
 }
 
+/* Extras: what is no host is as if it were not there. */
+static gchar *
+take_host (JsonObject *object, const gchar *name)
+{
+  const gchar *host = vod_json_string (object, name);
+
+  return host && vod_host_check (host) ? g_ascii_strdown (host, -1) : NULL;
+}
+
+static gchar *
+take_upload_domain (JsonObject *data)
+{
+  JsonObject *acceleration = vod_json_object (data, "cosAcc");
+  gchar *domain = take_host (data, "storageUploadDomain");
+  gint64 open;
+
+  if (!domain && vod_json_int (acceleration, "isOpen", &open) && open == 1)
+    domain = take_host (acceleration, "domain");
+  return domain;
+}
+
 /* --- the calls --- */
+
+static void
+region_free (gpointer data)
+{
+  VodApiRegion *region = data;
+
+  g_free (region->name);
+  g_free (region->domain);
+  g_free (region);
+}
+
+/* NULL: not one that could be asked for. */
+static VodApiRegion *
+take_region (JsonNode *node)
+{
+  JsonObject *object =
+      JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  const gchar *name = vod_json_string (object, "region");
+  gchar *domain = take_host (object, "domain");
+  VodApiRegion *region;
+
+  if (!name || !vod_host_is_label (name, REGION_MAX_BYTES) || !domain) {
+    g_free (domain);
+    return NULL;
+  }
+  region = g_new (VodApiRegion, 1);
+  *region = (VodApiRegion){g_strdup (name), domain};
+  return region;
+}
+
+GPtrArray *
+vod_api_prepare (VodHttp *http, const gchar *endpoint, const gchar *signature,
+    guint timeout, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (GBytes) body = NULL;
+  g_autoptr (JsonObject) data = NULL;
+  GPtrArray *regions;
+  JsonArray *list;
+
+  json_builder_begin_object (builder);
+  add_string (builder, "signature", signature);
+  body = finish_body (builder);
+  data = call (
+      http, endpoint, "PrepareUploadUGC", body, timeout, cancellable, error);
+  if (!data)
+    return NULL;
+  regions = g_ptr_array_new_with_free_func (region_free);
+  list = vod_json_array (data, "cosRegionList");
+  for (guint i = 0;
+       list && i < json_array_get_length (list) && regions->len < REGIONS_MAX;
+       i++) {
+    VodApiRegion *region = take_region (json_array_get_element (list, i));
+
+    if (region)
+      g_ptr_array_add (regions, region);
+  }
+  return regions;
+}
 
 static GBytes *
 apply_body (const VodApiApply *apply)
@@ -376,6 +452,8 @@ apply_body (const VodApiApply *apply)
       json_builder_set_member_name (builder, "videoSize");
       json_builder_add_int_value (builder, (gint64)apply->size);
     }
+    if (apply->storage_region)
+      add_string (builder, "storageRegion", apply->storage_region);
   }
   return finish_body (builder);
 }
@@ -386,7 +464,7 @@ vod_api_apply (VodHttp *http, const gchar *endpoint, const VodApiApply *apply,
 {
   g_autoptr (GBytes) body = apply_body (apply);
   g_autoptr (JsonObject) data =
-      call (http, endpoint, "ApplyUploadUGC", body, cancellable, error);
+      call (http, endpoint, "ApplyUploadUGC", body, 0, cancellable, error);
   g_autoptr (VodApiApplied) applied = NULL;
 
   if (!data)
@@ -399,6 +477,8 @@ vod_api_apply (VodHttp *http, const gchar *endpoint, const VodApiApply *apply,
       !take_credentials (data, &applied->credentials, error))
     return NULL;
   take_app_id (data, &applied->app_id);
+  applied->accelerate_host = take_host (data, "MiniProgramAccelerateHost");
+  applied->upload_domain = take_upload_domain (data);
   return g_steal_pointer (&applied);
 }
 
@@ -444,7 +524,7 @@ vod_api_commit (VodHttp *http, const gchar *endpoint, const gchar *signature,
   add_string (builder, "signature", signature);
   add_string (builder, "vodSessionKey", session_key);
   body = finish_body (builder);
-  data = call (http, endpoint, "CommitUploadUGC", body, cancellable, error);
+  data = call (http, endpoint, "CommitUploadUGC", body, 0, cancellable, error);
   if (!data)
     return FALSE;
   video = vod_json_object (data, "video");

@@ -11,11 +11,12 @@
 G_BEGIN_DECLS
 
 typedef struct {
-  const gchar *signature;   /* a secret */
-  const gchar *session_key; /* NULL: a new upload; else renew or resume */
-  const gchar *name;        /* of a new upload: without extension, UTF-8 */
-  const gchar *type;        /* of a new upload: extension without dot */
-  guint64 size;             /* of a new upload: 0 = not known, is left out */
+  const gchar *signature;      /* a secret */
+  const gchar *session_key;    /* NULL: a new upload; else renew or resume */
+  const gchar *name;           /* of a new upload: without extension, UTF-8 */
+  const gchar *type;           /* of a new upload: extension without dot */
+  guint64 size;                /* of a new upload: 0 = not known, is left out */
+  const gchar *storage_region; /* of a new upload: a label; NULL: left out */
 } VodApiApply;
 
 /* What Apply answered, checked: every string is present, bounded, printable
@@ -28,10 +29,16 @@ typedef struct {
   gchar *bucket_host; /* <bucket>-<appid>.cos.<region>.myqcloud.com */
   gchar *key;         /* storagePath without its leading "/" */
   gint64 app_id;      /* the account's, for reports; 0: not known */
+  /* Hosts that would be faster, "name" or "name:port" in lower case, or NULL:
+   * to be forwarded by (MiniProgramAccelerateHost), and to be used as the
+   * bucket's own (storageUploadDomain, or cosAcc's). */
+  gchar *accelerate_host;
+  gchar *upload_domain;
   VodCosCredentials credentials;
 } VodApiApplied;
 
-/* What is known of an earlier run's Apply; without credentials and app_id. */
+/* What is known of an earlier run's Apply; without credentials, app_id and
+ * faster hosts. */
 VodApiApplied *vod_api_applied_recall (
     const gchar *session_key, const gchar *bucket_host, const gchar *key);
 
@@ -54,6 +61,20 @@ typedef struct {
 
 void vod_api_committed_clear (VodApiCommitted *committed);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VodApiCommitted, vod_api_committed_clear)
+
+/* A region that the service offers, and the host that answers for it: a label,
+ * and "name" or "name:port". */
+typedef struct {
+  gchar *name;
+  gchar *domain;
+} VodApiRegion;
+
+/* PrepareUploadUGC (protocol.md 1.2). Returns an array of VodApiRegion in the
+ * service's order, at most 32, may be empty; what is not usable is left out.
+ * @timeout in seconds, 0: the connection's. */
+GPtrArray *
+vod_api_prepare (VodHttp *http, const gchar *endpoint, const gchar *signature,
+    guint timeout, GCancellable *cancellable, GError **error);
 
 /* ApplyUploadUGC at @endpoint (a checked base URI). */
 VodApiApplied *vod_api_apply (VodHttp *http, const gchar *endpoint,

@@ -99,6 +99,15 @@ vod_json_object (JsonObject *object, const gchar *name)
                                                : NULL;
 }
 
+JsonArray *
+vod_json_array (JsonObject *object, const gchar *name)
+{
+  JsonNode *node = get_member (object, name);
+
+  return node && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node)
+                                              : NULL;
+}
+
 gboolean
 vod_json_int (JsonObject *object, const gchar *name, gint64 *value)
 {

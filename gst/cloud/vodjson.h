@@ -19,6 +19,7 @@ JsonObject *vod_json_parse (
  * NULL. */
 const gchar *vod_json_string (JsonObject *object, const gchar *name);
 JsonObject *vod_json_object (JsonObject *object, const gchar *name);
+JsonArray *vod_json_array (JsonObject *object, const gchar *name);
 gboolean vod_json_int (JsonObject *object, const gchar *name, gint64 *value);
 
 /* What @builder has built, as text. */

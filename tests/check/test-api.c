@@ -36,6 +36,7 @@ tear_down (Fixture *fixture, gconstpointer data)
 typedef struct {
   const gchar *session, *path, *bucket, *app_id, *region, *id, *key, *token,
       *expired, *timestamp, *account;
+  const gchar *more; /* members of data, each with a comma after it; or NULL */
 } Answer;
 
 static const Answer good = {.session = "\"3FEmq9DWHl1xF819mM6j0f==\"",
@@ -60,10 +61,10 @@ compose (const Answer *a)
       "\"storageRegionV5\":%s,\"domain\":\"vod2.qcloud.com\","
       "\"vodSessionKey\":%s,\"tempCertificate\":{\"secretId\":%s,"
       "\"secretKey\":%s,\"token\":%s,\"expiredTime\":%s},"
-      "\"appId\":%s,\"timestamp\":%s,"
+      "\"appId\":%s,\"timestamp\":%s,%s"
       "\"StorageRegionV5\":\"ap-chongqing\"}}",
       a->path, a->app_id, a->bucket, a->region, a->session, a->id, a->key,
-      a->token, a->expired, a->account, a->timestamp);
+      a->token, a->expired, a->account, a->timestamp, a->more ? a->more : "");
 }
 
 static VodApiApplied *
@@ -100,6 +101,8 @@ test_apply (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (applied->app_id, ==, 1400170034);
   region = vod_api_applied_region (applied);
   g_assert_cmpstr (region, ==, "ap-chongqing");
+  g_assert_null (applied->accelerate_host);
+  g_assert_null (applied->upload_domain);
   request = test_soup_request (fixture->soup, 0);
   g_assert_cmpstr (request->method, ==, "POST");
   g_assert_cmpstr (request->target, ==, "/v3/index.php?Action=ApplyUploadUGC");
@@ -133,15 +136,24 @@ test_bodies_of_apply (Fixture *fixture, gconstpointer data)
 {
   VodApiApply with_size = {
       .signature = "s", .name = "a\"b", .type = "ts", .size = 1500000};
+  VodApiApply with_region = {.signature = "s",
+      .name = "n",
+      .type = "ts",
+      .size = 5,
+      .storage_region = "ap-shanghai"};
   VodApiApply resume = {.signature = "s",
       .session_key = "k/+=",
       .name = "n",
       .type = "t",
-      .size = 5};
+      .size = 5,
+      .storage_region = "ap-shanghai"};
 
   expect_body (fixture, &with_size,
       "{\"signature\":\"s\",\"videoName\":\"a\\\"b\",\"videoType\":\"ts\","
       "\"videoSize\":1500000}");
+  expect_body (fixture, &with_region,
+      "{\"signature\":\"s\",\"videoName\":\"n\",\"videoType\":\"ts\","
+      "\"videoSize\":5,\"storageRegion\":\"ap-shanghai\"}");
   expect_body (
       fixture, &resume, "{\"signature\":\"s\",\"vodSessionKey\":\"k/+=\"}");
 }
@@ -366,6 +378,197 @@ test_failing_statuses (Fixture *fixture, gconstpointer data)
   }
 }
 
+/* --- faster hosts ---------------------------------------------------------*/
+
+static void
+expect_hosts (Fixture *fixture, const gchar *more, const gchar *accelerate,
+    const gchar *domain)
+{
+  Answer answer = good;
+  g_autofree gchar *text = NULL;
+  g_autoptr (VodApiApplied) applied = NULL;
+
+  g_test_message ("%.80s", more);
+  answer.more = more;
+  text = compose (&answer);
+  test_soup_answer (fixture->soup, 200, NULL, text);
+  applied = apply (fixture);
+  g_assert_no_error (fixture->error);
+  g_assert_cmpstr (applied->accelerate_host, ==, accelerate);
+  g_assert_cmpstr (applied->upload_domain, ==, domain);
+}
+
+static void
+test_faster_hosts (Fixture *fixture, gconstpointer data)
+{
+  expect_hosts (fixture,
+      "\"MiniProgramAccelerateHost\":\"Acc.example.com:8443\",",
+      "acc.example.com:8443", NULL);
+  expect_hosts (fixture, "\"storageUploadDomain\":\"up.example.com\",", NULL,
+      "up.example.com");
+  expect_hosts (fixture,
+      "\"cosAcc\":{\"isOpen\":1,\"domain\":\"acc.example.com\"},", NULL,
+      "acc.example.com");
+  expect_hosts (fixture,
+      "\"cosAcc\":{\"isOpen\":0,\"domain\":\"acc.example.com\"},", NULL, NULL);
+  expect_hosts (fixture,
+      "\"storageUploadDomain\":\"up.example.com\","
+      "\"cosAcc\":{\"isOpen\":1,\"domain\":\"acc.example.com\"},",
+      NULL, "up.example.com");
+  expect_hosts (fixture,
+      "\"storageUploadDomain\":\"\","
+      "\"cosAcc\":{\"isOpen\":1,\"domain\":\"acc.example.com\"},",
+      NULL, "acc.example.com");
+}
+
+/* They are extras: the upload goes on without. */
+static void
+test_faster_hosts_that_cannot_be (Fixture *fixture, gconstpointer data)
+{
+  static const gchar *const values[] = {"null", "7", "[]", "{}", "true", "\"\"",
+      "\"https://a.com\"", "\"a.com/\"", "\"a.com/x\"", "\"user@a.com\"",
+      "\"a.com:0\"", "\"a.com:65536\"", "\"a.com:x\"", "\"a.com:\"", "\"a b\"",
+      "\"a\\r\\nX: y\"", "\"a?b\"", "\"a#b\"", "\".a.com\"", "\"a..com\"",
+      "\"a.com.\"", "\"-a.com\"", "\"[::1]:80\"", "\"\303\244.com\"",
+      "\"a%2fb\""};
+
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++) {
+    g_autofree gchar *more = g_strdup_printf (
+        "\"MiniProgramAccelerateHost\":%s,\"storageUploadDomain\":%s,"
+        "\"cosAcc\":{\"isOpen\":1,\"domain\":%s},",
+        values[i], values[i], values[i]);
+
+    expect_hosts (fixture, more, NULL, NULL);
+  }
+  expect_hosts (fixture, "\"cosAcc\":[1],", NULL, NULL);
+  expect_hosts (fixture, "\"cosAcc\":{\"domain\":\"a.com\"},", NULL, NULL);
+  expect_hosts (fixture, "\"cosAcc\":{\"isOpen\":\"1\",\"domain\":\"a.com\"},",
+      NULL, NULL);
+}
+
+/* --- Prepare --------------------------------------------------------------*/
+
+static GPtrArray *
+prepare (Fixture *fixture)
+{
+  return vod_api_prepare (fixture->http, test_soup_uri (fixture->soup),
+      "sig=", 5, NULL, &fixture->error);
+}
+
+/* "region=domain …" */
+static gchar *
+list_regions (const GPtrArray *regions)
+{
+  GString *list = g_string_new (NULL);
+
+  for (guint i = 0; i < regions->len; i++) {
+    const VodApiRegion *region = g_ptr_array_index (regions, i);
+
+    g_string_append_printf (
+        list, "%s%s=%s", i ? " " : "", region->name, region->domain);
+  }
+  return g_string_free (list, FALSE);
+}
+
+static void
+expect_regions (Fixture *fixture, const gchar *list, const gchar *expected)
+{
+  g_autofree gchar *text = g_strdup_printf (
+      "{\"code\":0,\"message\":\"\",\"data\":{\"appId\":1,%s\"x\":0}}", list);
+  g_autoptr (GPtrArray) regions = NULL;
+  g_autofree gchar *got = NULL;
+
+  test_soup_answer (fixture->soup, 200, NULL, text);
+  regions = prepare (fixture);
+  g_assert_no_error (fixture->error);
+  got = list_regions (regions);
+  g_assert_cmpstr (got, ==, expected);
+}
+
+static void
+test_prepare (Fixture *fixture, gconstpointer data)
+{
+  const TestRequest *request;
+  g_autofree gchar *sent = NULL;
+
+  expect_regions (fixture,
+      "\"cosRegionList\":[{\"region\":\"ap-chongqing\",\"domain\":"
+      "\"b-1.cos.ap-chongqing.myqcloud.com\",\"isAcc\":0,\"ip\":\"1.2.3.4\"},"
+      "{\"region\":\"ap-shanghai\",\"domain\":\"127.0.0.1:8080\"}],",
+      "ap-chongqing=b-1.cos.ap-chongqing.myqcloud.com "
+      "ap-shanghai=127.0.0.1:8080");
+  request = test_soup_request (fixture->soup, 0);
+  g_assert_cmpstr (request->method, ==, "POST");
+  g_assert_cmpstr (
+      request->target, ==, "/v3/index.php?Action=PrepareUploadUGC");
+  sent = test_request_text (request);
+  g_assert_cmpstr (sent, ==, "{\"signature\":\"sig=\"}");
+}
+
+static void
+test_regions_that_cannot_be (Fixture *fixture, gconstpointer data)
+{
+  expect_regions (fixture, "", "");
+  expect_regions (fixture, "\"cosRegionList\":{},", "");
+  expect_regions (fixture, "\"cosRegionList\":null,", "");
+  expect_regions (fixture,
+      "\"cosRegionList\":[7,null,[],\"ap\",{},{\"region\":\"a\"},"
+      "{\"domain\":\"a.com\"},{\"region\":7,\"domain\":\"a.com\"},"
+      "{\"region\":\"a.b\",\"domain\":\"a.com\"},"
+      "{\"region\":\"\",\"domain\":\"a.com\"},"
+      "{\"region\":\"a\\r\\nb\",\"domain\":\"a.com\"},"
+      "{\"region\":\"r\",\"domain\":\"a.com/x\"},"
+      "{\"region\":\"r\",\"domain\":\"u@a.com\"},"
+      "{\"region\":\"good\",\"domain\":\"A.com\"},"
+      "{\"region\":\"r\",\"domain\":\"https://a.com\"}],",
+      "good=a.com");
+}
+
+static void
+test_endless_regions (Fixture *fixture, gconstpointer data)
+{
+  GString *list = g_string_new ("{\"code\":0,\"data\":{\"cosRegionList\":[7");
+  g_autofree gchar *text = NULL;
+  g_autoptr (GPtrArray) regions = NULL;
+
+  for (guint i = 0; i < 10000; i++)
+    g_string_append_printf (
+        list, ",{\"region\":\"r%u\",\"domain\":\"h%u\"}", i, i);
+  g_string_append (list, "]}}");
+  text = g_string_free (list, FALSE);
+  test_soup_answer (fixture->soup, 200, NULL, text);
+  regions = prepare (fixture);
+  g_assert_no_error (fixture->error);
+  g_assert_cmpuint (regions->len, ==, 32);
+  g_assert_cmpstr (
+      ((VodApiRegion *)g_ptr_array_index (regions, 31))->name, ==, "r31");
+}
+
+static void
+test_prepare_is_refused (Fixture *fixture, gconstpointer data)
+{
+  static const struct {
+    guint status;
+    const gchar *body;
+    gint code;
+  } table[] = {
+      {200, "{\"code\":10004,\"message\":\"x\"}", VOD_ERROR_SERVICE},
+      {200, "{\"code\":0}", VOD_ERROR_PROTOCOL},
+      {200, "<html>", VOD_ERROR_PROTOCOL},
+      {404, "", VOD_ERROR_HTTP},
+      {502, "", VOD_ERROR_HTTP},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++) {
+    test_soup_answer (fixture->soup, table[i].status, NULL, table[i].body);
+    test_expect_failure (
+        prepare (fixture) != NULL, fixture->error, table[i].code);
+    g_clear_error (&fixture->error);
+  }
+}
+
+/* --- Commit ---------------------------------------------------------------*/
+
 static gboolean
 commit (Fixture *fixture, VodApiCommitted *committed)
 {
@@ -528,6 +731,12 @@ main (int argc, char **argv)
   add ("/api/refusals-do-not-repeat-secrets",
       test_refusals_do_not_repeat_secrets);
   add ("/api/failing-statuses", test_failing_statuses);
+  add ("/api/faster-hosts", test_faster_hosts);
+  add ("/api/faster-hosts-that-cannot-be", test_faster_hosts_that_cannot_be);
+  add ("/api/prepare", test_prepare);
+  add ("/api/regions-that-cannot-be", test_regions_that_cannot_be);
+  add ("/api/endless-regions", test_endless_regions);
+  add ("/api/prepare-is-refused", test_prepare_is_refused);
   add ("/api/commit", test_commit);
   add (
       "/api/commit-answers-that-cannot-be", test_commit_answers_that_cannot_be);

@@ -43,6 +43,10 @@ test_members_by_type (void)
   g_assert_null (vod_json_string (root, "o"));
   g_assert_null (vod_json_object (root, "s"));
   g_assert_null (vod_json_object (root, "a"));
+  g_assert_cmpuint (json_array_get_length (vod_json_array (root, "a")), ==, 1);
+  g_assert_null (vod_json_array (root, "o"));
+  g_assert_null (vod_json_array (root, "x"));
+  g_assert_null (vod_json_array (NULL, "a"));
   g_assert_null (vod_json_string (NULL, "s"));
   g_assert_null (vod_json_object (NULL, "s"));
 }
