@@ -3,7 +3,7 @@
  * vodhttp: see vodhttp.h.
  *
  * One thread creates, uses and frees a VodHttp; only vod_http_overdue() comes
- * from others, and reads nothing but the atomic deadline. There is no lock.
+ * from others, and reads nothing but the deadline. There is no lock.
  *
  * libsoup attaches timers to whatever is the thread's default main context, so
  * every call into it is made with the VodHttp's own context pushed. That context
@@ -13,7 +13,6 @@
 #include "vodhttp.h"
 
 #include <libsoup/soup.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "voderror.h"
@@ -22,15 +21,17 @@
 #include "vodhttpproxy.h"
 
 #define BODY_FLOOR_RATE (16 * 1024) /* bytes/s, for the deadline */
+#define HEAD_REST 200 /* bytes of a head that libsoup adds, about */
 
 struct _VodHttp {
   SoupSession *session;
   GMainContext *context;
   GProxyResolver *proxies; /* NULL: none */
+  VodPace *pace;           /* NULL: no limit */
   guint timeout;
-  GPtrArray *sockets;      /* of GSocket: those that may still be open */
-  VodHttpCall *call;       /* the request under way, NULL if none */
-  _Atomic gint64 deadline; /* of that, monotonic us; 0: none */
+  GPtrArray *sockets;       /* of GSocket: those that may still be open */
+  VodHttpCall *call;        /* the request under way, NULL if none */
+  VodHttpDeadline deadline; /* of that */
 };
 
 /* --- settings --- */
@@ -108,6 +109,7 @@ vod_http_new (const VodHttpSettings *settings, GError **error)
   http = g_new0 (VodHttp, 1);
   http->timeout = MAX (settings->timeout, 1);
   http->proxies = g_steal_pointer (&proxies);
+  http->pace = settings->pace ? vod_pace_ref (settings->pace) : NULL;
   http->sockets = g_ptr_array_new_with_free_func (g_object_unref);
   http->context = g_main_context_new ();
   g_main_context_push_thread_default (http->context);
@@ -127,6 +129,7 @@ vod_http_free (VodHttp *http)
   g_main_context_pop_thread_default (http->context);
   g_main_context_unref (http->context);
   g_clear_object (&http->proxies);
+  g_clear_pointer (&http->pace, vod_pace_unref);
   g_ptr_array_unref (http->sockets);
   g_free (http);
 }
@@ -134,9 +137,13 @@ vod_http_free (VodHttp *http)
 gboolean
 vod_http_overdue (VodHttp *http)
 {
-  gint64 deadline = atomic_load (&http->deadline);
+  return vod_http_deadline_overdue (&http->deadline);
+}
 
-  return deadline != 0 && g_get_monotonic_time () > deadline;
+gint64
+vod_http_held (VodHttp *http)
+{
+  return http->deadline.held;
 }
 
 /* --- what libsoup tells while a request is under way --- */
@@ -224,7 +231,8 @@ set_body (VodHttpCall *call, SoupMessage *msg)
   g_clear_object (&call->body);
   if (!request->body || request->body->length == 0)
     return;
-  call->body = vod_http_body_stream_new (request, call->deadline);
+  call->body =
+      vod_http_body_stream_new (request, call->deadline, call->http->pace);
   soup_message_set_request_body (
       msg, request->content_type, call->body, (gssize)request->body->length);
 }
@@ -247,7 +255,7 @@ static void
 on_informational (SoupMessage *msg, VodHttpCall *call)
 {
   if (++call->informational > VOD_HTTP_INFORMATIONAL_MAX ||
-      g_get_monotonic_time () > call->deadline)
+      vod_http_deadline_passed (call->deadline))
     g_cancellable_cancel (call->inner);
 }
 
@@ -358,7 +366,7 @@ read_to_end (
     if ((gsize)n > call->request->max_answer - body->len)
       return too_long (call, error);
     g_byte_array_append (body, buffer, (guint)n);
-    if (g_get_monotonic_time () > call->deadline) {
+    if (vod_http_deadline_passed (call->deadline)) {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "too slow");
       return FALSE;
     }
@@ -482,8 +490,28 @@ set_deadline (VodHttpCall *call)
   gint64 seconds = (gint64)call->timeout + (gint64)(length / BODY_FLOOR_RATE);
 
   seconds += request->answer_time ? request->answer_time : call->timeout;
-  call->deadline = g_get_monotonic_time () + seconds * G_USEC_PER_SEC;
-  atomic_store (&call->http->deadline, call->deadline);
+  vod_http_deadline_set (
+      call->deadline, g_get_monotonic_time () + seconds * G_USEC_PER_SEC);
+}
+
+static void
+add_length (const gchar *name, const gchar *value, gpointer data)
+{
+  *(gsize *)data += strlen (name) + strlen (value) + strlen (": \r\n");
+}
+
+/* A head is small and does not wait, so that the end of an upload and what opens
+ * it does not either; but it counts. */
+static void
+charge_head (VodHttpCall *call, SoupMessage *msg)
+{
+  gsize length = strlen (call->request->uri) + HEAD_REST;
+
+  if (call->http->pace == NULL)
+    return;
+  soup_message_headers_foreach (
+      soup_message_get_request_headers (msg), add_length, &length);
+  vod_pace_charge (call->http->pace, length);
 }
 
 static gboolean
@@ -501,6 +529,7 @@ send_call (VodHttpCall *call, VodHttpAnswer *answer, GError **error)
   if (!msg)
     return FALSE;
   apply_timeout (call->http, call->timeout);
+  charge_head (call, msg);
   if (call->caller)
     id = g_cancellable_connect (
         call->caller, G_CALLBACK (on_caller_cancelled), call->inner, NULL);
@@ -517,6 +546,7 @@ vod_http_send (VodHttp *http, const VodHttpRequest *request,
     GCancellable *cancellable, VodHttpAnswer *answer, GError **error)
 {
   VodHttpCall call = {.http = http,
+      .deadline = &http->deadline,
       .proxied = http->proxies != NULL,
       .request = request,
       .caller = cancellable};
@@ -530,7 +560,7 @@ vod_http_send (VodHttp *http, const VodHttpRequest *request,
   g_main_context_push_thread_default (http->context);
   ok = send_call (&call, answer, error);
   g_main_context_pop_thread_default (http->context);
-  atomic_store (&http->deadline, 0);
+  vod_http_deadline_set (&http->deadline, 0);
   http->call = NULL;
   g_clear_object (&call.body);
   g_object_unref (call.inner);

@@ -21,6 +21,10 @@
  *    whole request, checked whenever the body is read or a piece of the answer
  *    arrives; for the time between, vod_http_overdue() tells another thread
  *    that it is time to cancel (@cancellable).
+ *  - With a @pace, bodies are sent no faster than it allows, together with
+ *    everybody else who has it; heads go at once and are charged to it. Waiting
+ *    for it ends when the request is cancelled, and the deadline stands still
+ *    meanwhile.
  *  - Redirects are not followed (a 3xx is an answer), no cookie, cache,
  *    decoder or authentication feature is active.
  *  - No header, URL query or body is ever logged.
@@ -28,6 +32,8 @@
 #pragma once
 
 #include <gio/gio.h>
+
+#include "vodpace.h"
 
 G_BEGIN_DECLS
 
@@ -39,6 +45,7 @@ typedef struct {
   const gchar *proxy;      /* URI, may hold userinfo; NULL: the environment's */
   const gchar *tls_ca_file; /* PEM; NULL: the system's authorities */
   guint timeout;            /* seconds, > 0 */
+  VodPace *pace; /* a reference is taken by vod_http_new(); NULL: no limit */
 } VodHttpSettings;
 
 /* Where a request's body comes from. Called only from vod_http_send(), in its
@@ -104,6 +111,10 @@ gboolean vod_http_send (VodHttp *http, const VodHttpRequest *request,
  * and the body at 16 KiB/s. Any thread, as long as @http lives. A request that
  * is cancelled after its deadline fails with VOD_ERROR_NETWORK. */
 gboolean vod_http_overdue (VodHttp *http);
+
+/* How long all requests so far have waited for @pace, µs. In the thread of
+ * @http. */
+gint64 vod_http_held (VodHttp *http);
 
 void vod_http_answer_clear (VodHttpAnswer *answer);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VodHttpAnswer, vod_http_answer_clear)

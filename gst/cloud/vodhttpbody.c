@@ -7,7 +7,8 @@
 struct _VodHttpBodyStream {
   GInputStream parent;
   const VodHttpRequest *request;
-  gint64 deadline;
+  VodHttpDeadline *deadline;
+  VodPace *pace;
   guint64 offset; /* of the next byte to be read */
   gsize handed;   /* bytes of the last piece, not yet known to be written */
   gboolean sent;
@@ -35,6 +36,20 @@ count_sent (VodHttpBodyStream *self)
   g_main_context_unref (context);
 }
 
+/* How many of @count bytes may go now; waits for it. 0: cancelled. */
+static gsize
+take_turn (VodHttpBodyStream *self, gsize count, GCancellable *cancellable)
+{
+  gsize taken;
+
+  if (self->pace == NULL || vod_pace_get_rate (self->pace) == 0)
+    return count;
+  vod_http_deadline_hold (self->deadline);
+  taken = vod_pace_take (self->pace, count, cancellable);
+  vod_http_deadline_go_on (self->deadline);
+  return taken;
+}
+
 static gssize
 vod_http_body_stream_read (GInputStream *stream, void *buffer, gsize count,
     GCancellable *cancellable, GError **error)
@@ -49,13 +64,18 @@ vod_http_body_stream_read (GInputStream *stream, void *buffer, gsize count,
     self->sent = TRUE;
     return 0;
   }
-  if (g_get_monotonic_time () > self->deadline) {
+  if (vod_http_deadline_passed (self->deadline)) {
     g_set_error_literal (
         error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "the request is too slow");
     return -1;
   }
-  n = body->read (body->data, self->offset, buffer, MIN (count, left));
-  if (n == 0 || n > MIN (count, left)) {
+  count = take_turn (self, MIN (count, left), cancellable);
+  if (count == 0) {
+    g_cancellable_set_error_if_cancelled (cancellable, error);
+    return -1;
+  }
+  n = body->read (body->data, self->offset, buffer, count);
+  if (n == 0 || n > count) {
     g_set_error_literal (
         error, G_IO_ERROR, G_IO_ERROR_FAILED, "the body cannot be read");
     return -1;
@@ -79,12 +99,14 @@ vod_http_body_stream_init (VodHttpBodyStream *self)
 }
 
 GInputStream *
-vod_http_body_stream_new (const VodHttpRequest *request, gint64 deadline)
+vod_http_body_stream_new (
+    const VodHttpRequest *request, VodHttpDeadline *deadline, VodPace *pace)
 {
   VodHttpBodyStream *self = g_object_new (VOD_TYPE_HTTP_BODY_STREAM, NULL);
 
   self->request = request;
   self->deadline = deadline;
+  self->pace = pace;
   return G_INPUT_STREAM (self);
 }
 

@@ -4,13 +4,14 @@
  * vodhttp; nobody else includes this.
  *
  * libsoup asks for the next piece only when the one before was written, so this
- * is the place where sent bytes are counted and where a request that has become
- * too slow ends. One stream serves one attempt: libsoup drops it when it
+ * is the place where sent bytes are counted, where they wait for their turn, and
+ * where a request that has become too slow ends. One stream serves one attempt: libsoup drops it when it
  * restarts a message.
  */
 #pragma once
 
 #include "vodhttp.h"
+#include "vodhttpdeadline.h"
 
 G_BEGIN_DECLS
 
@@ -18,10 +19,11 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (VodHttpBodyStream, vod_http_body_stream, VOD,
     HTTP_BODY_STREAM, GInputStream)
 
-/* @request is borrowed and must outlive the stream's last read. Reading fails
- * with G_IO_ERROR_TIMED_OUT after @deadline (monotonic time). */
-GInputStream *
-vod_http_body_stream_new (const VodHttpRequest *request, gint64 deadline);
+/* All is borrowed and must outlive the stream's last read. Reading takes turns
+ * with others at @pace (NULL: no limit), while @deadline stands still, and fails
+ * with G_IO_ERROR_TIMED_OUT after that. */
+GInputStream *vod_http_body_stream_new (
+    const VodHttpRequest *request, VodHttpDeadline *deadline, VodPace *pace);
 
 /* TRUE once the whole body was read, and so handed to the socket. */
 gboolean vod_http_body_stream_is_sent (VodHttpBodyStream *stream);

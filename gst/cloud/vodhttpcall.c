@@ -178,7 +178,7 @@ set_tls_error (VodHttpCall *call, const GError *cause, GError **error)
 static void
 set_network_error (VodHttpCall *call, const GError *cause, GError **error)
 {
-  gboolean late = g_get_monotonic_time () > call->deadline;
+  gboolean late = vod_http_deadline_passed (call->deadline);
 
   if (call->lost)
     vod_error_set (error, VOD_ERROR_NETWORK,
@@ -205,7 +205,7 @@ set_network_error (VodHttpCall *call, const GError *cause, GError **error)
 void
 vod_http_call_take_cause (VodHttpCall *call, GError *cause, GError **error)
 {
-  gboolean late = g_get_monotonic_time () > call->deadline;
+  gboolean late = vod_http_deadline_passed (call->deadline);
 
   if (!late && g_cancellable_is_cancelled (call->caller))
     vod_error_set (error, VOD_ERROR_CANCELLED, "%s: cancelled", call->peer);

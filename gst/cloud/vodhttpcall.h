@@ -8,6 +8,7 @@
 #include <libsoup/soup.h>
 
 #include "vodhttp.h"
+#include "vodhttpdeadline.h"
 
 G_BEGIN_DECLS
 
@@ -17,16 +18,16 @@ G_BEGIN_DECLS
 typedef struct {
   VodHttp *http;
   const VodHttpRequest *request;
-  GUri *uri;            /* without userinfo and fragment */
-  gchar *peer;          /* "host" or "host:port", for messages */
-  GCancellable *caller; /* may be NULL */
-  GCancellable *inner;  /* cancelled with it, or by us */
-  GInputStream *body;   /* the present attempt's, or NULL */
-  guint timeout;        /* seconds */
-  gint64 deadline;      /* monotonic us */
-  guint restarts;       /* by libsoup, on a new connection */
-  guint informational;  /* 1xx answers so far */
-  guint proxy_status;   /* of a refused CONNECT; 0: none */
+  GUri *uri;                 /* without userinfo and fragment */
+  gchar *peer;               /* "host" or "host:port", for messages */
+  GCancellable *caller;      /* may be NULL */
+  GCancellable *inner;       /* cancelled with it, or by us */
+  GInputStream *body;        /* the present attempt's, or NULL */
+  guint timeout;             /* seconds */
+  VodHttpDeadline *deadline; /* the connection's */
+  guint restarts;            /* by libsoup, on a new connection */
+  guint informational;       /* 1xx answers so far */
+  guint proxy_status;        /* of a refused CONNECT; 0: none */
   GTlsCertificateFlags certificate_errors;
   gboolean handshaking; /* within the TLS handshake */
   gboolean proxied;     /* maybe: there is a resolver */

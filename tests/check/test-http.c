@@ -468,11 +468,12 @@ read_too_much (gpointer data, guint64 offset, gpointer buffer, gsize len)
 }
 
 static void
-expect_body_fails (VodHttpBody body, gint64 deadline, gint code)
+expect_body_fails (VodHttpBody body, gint64 at, gint code)
 {
   VodHttpRequest request = {.body = &body};
+  VodHttpDeadline deadline = {.at = at};
   g_autoptr (GInputStream) stream =
-      vod_http_body_stream_new (&request, deadline);
+      vod_http_body_stream_new (&request, &deadline, NULL);
   g_autoptr (GError) error = NULL;
   gchar buffer[64];
 
