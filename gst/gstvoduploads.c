@@ -17,6 +17,7 @@ gst_vod_uploads_init (GstVodUploads *uploads, GstBaseSink *sink, GMutex *lock,
   uploads->sink = sink;
   uploads->lock = lock;
   uploads->settings = settings;
+  uploads->pace = vod_pace_new ();
 }
 
 void
@@ -24,6 +25,7 @@ gst_vod_uploads_clear (GstVodUploads *uploads)
 {
   g_slist_free_full (uploads->retired, (GDestroyNotify)vod_upload_unref);
   g_clear_pointer (&uploads->report, gst_vod_report_unref);
+  g_clear_pointer (&uploads->pace, vod_pace_unref);
 }
 
 /* --- the current one ------------------------------------------------------*/
@@ -108,6 +110,10 @@ forward_setting (GstVodUploads *uploads, guint id)
       vod_upload_set_progress_interval (
           uploads->upload, settings->progress_interval);
       break;
+    case GST_VOD_PROP_MAX_UPLOAD_BITRATE:
+      vod_upload_set_max_bitrate (
+          uploads->upload, settings->max_upload_bitrate);
+      break;
     case GST_VOD_PROP_DISCARD_ON_STOP:
       vod_upload_set_discard_on_stop (
           uploads->upload, settings->discard_on_stop);
@@ -164,6 +170,7 @@ create_upload (GstVodUploads *uploads, const VodUploadSettings *latched)
   vod_upload_set_progress_interval (upload, settings->progress_interval);
   vod_upload_set_signature (upload, settings->signature);
   vod_upload_set_paused (upload, settings->upload_paused);
+  vod_upload_set_max_bitrate (upload, settings->max_upload_bitrate);
   vod_upload_set_discard_on_stop (upload, settings->discard_on_stop);
   if (uploads->rewrites_expected)
     vod_upload_expect_rewrites (upload);
@@ -192,6 +199,7 @@ latch (GstVodUploads *uploads, const GstVodStreamFacts *facts, GError **error)
   activate (uploads, valid ? latched.name : NULL, uploads->settings->location);
   if (!valid)
     return;
+  latched.pace = vod_pace_ref (uploads->pace);
   create_upload (uploads, &latched);
   GST_INFO_OBJECT (uploads->sink,
       "media '%s' of type %s, endpoint %s, backup %s", latched.name,

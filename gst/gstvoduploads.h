@@ -30,6 +30,7 @@ typedef struct {
   GstBaseSink *sink; /* the element; not a reference */
   GMutex *lock;      /* the element's */
   const GstVodSettings *settings;
+  VodPace *pace; /* max-upload-bitrate is for all uploads together */
 
   /* `lock` guards what follows. */
   gboolean active;      /* an upload is current */

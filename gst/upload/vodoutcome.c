@@ -458,7 +458,7 @@ book_failure (VodUpload *upload, VodJob *job, GError *error, VodWay way,
   }
 
   if (upload->failing_since == 0)
-    upload->failing_since = MAX (job->begun, upload->last_success);
+    upload->failing_since = MAX (job->begun + job->held, upload->last_success);
   left = vod_retry_left (now, upload->failing_since, held_until (upload, now),
       upload->retry_duration);
   if (!go_on || left <= 0)

@@ -6,7 +6,8 @@
  *
  * upload->lock guards every field below "state". It is never held during I/O,
  * copying of media, hashing, or an event. `settings`, `events` and `data` do
- * not change. There is no other lock below the element, so there is no order.
+ * not change. What else below the element has a lock (`local`, the pace) is not
+ * locked under this one; so there is no order.
  *
  * Conditions: `work` wakes whoever waits in a worker (for a job, the end, a slice
  * to be unpinned, a turn to tell the progress); `room` wakes the streaming thread
@@ -181,6 +182,10 @@ void vod_upload_wake_workers (VodUpload *upload);
 
 /* Workers, started or not, that could take a slice now. With the lock. */
 guint vod_upload_idle_workers (VodUpload *upload);
+
+/* How this upload talks to servers, for a connection of its own: also one that
+ * is no worker's. Borrowed from it. */
+VodHttpSettings vod_upload_http_settings (const VodUpload *upload);
 
 /* Cancels requests that take too long, at most once a second. With the lock. */
 void vod_upload_check_overdue (VodUpload *upload);

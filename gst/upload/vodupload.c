@@ -24,6 +24,7 @@ settings_copy (VodUploadSettings *to, const VodUploadSettings *from)
   to->media_key = g_strdup (from->media_key);
   to->resume_key = g_strdup (from->resume_key);
   to->source_file = g_strdup (from->source_file);
+  to->pace = from->pace ? vod_pace_ref (from->pace) : vod_pace_new ();
 }
 
 void
@@ -43,6 +44,7 @@ vod_upload_settings_clear (VodUploadSettings *settings)
   g_free (settings->media_key);
   g_free (settings->resume_key);
   g_free (settings->source_file);
+  g_clear_pointer (&settings->pace, vod_pace_unref);
   *settings = (VodUploadSettings){0};
 }
 
@@ -161,6 +163,15 @@ vod_upload_set_paused (VodUpload *upload, gboolean paused)
       upload->blocked_since = g_get_monotonic_time ();
     vod_upload_wake_workers (upload);
   }
+  g_mutex_unlock (&upload->lock);
+}
+
+void
+vod_upload_set_max_bitrate (VodUpload *upload, guint64 bitrate)
+{
+  vod_pace_set_rate (upload->settings.pace, bitrate);
+  g_mutex_lock (&upload->lock);
+  vod_upload_wake_workers (upload);
   g_mutex_unlock (&upload->lock);
 }
 

@@ -52,6 +52,9 @@ typedef struct {
   gchar *proxy;
   gchar *tls_ca_file;
   guint timeout; /* s */
+  /* Shared with whoever keeps the same rate (a reference); NULL: the upload's
+   * own. */
+  VodPace *pace;
 
   gboolean resume; /* take up an interrupted upload of the same media */
   gboolean spool;
@@ -145,6 +148,10 @@ void vod_upload_set_signature (VodUpload *upload, const gchar *signature);
  * again. Requests under way and those that open the upload go on, media is
  * taken while there is memory, and retry-duration stands still. */
 void vod_upload_set_paused (VodUpload *upload, gboolean paused);
+
+/* Most bits a second for all that has the upload's `pace`; 0: no limit. At low
+ * rates fewer parts are in flight. What is under way keeps to it too. */
+void vod_upload_set_max_bitrate (VodUpload *upload, guint64 bitrate);
 
 /* Stopped or failed: delete what is up even if it could be resumed. */
 void vod_upload_set_discard_on_stop (VodUpload *upload, gboolean discard);

@@ -4,6 +4,7 @@
  * the thread that does it. See vodupload-private.h for the lock; functions here
  * are called with it unless they say otherwise.
  */
+#include "../cloud/vodthrottle.h"
 #include "vodjob.h"
 #include "vodupload-private.h"
 
@@ -25,18 +26,25 @@ count_workers (const VodUpload *upload, guint *running, guint *busy)
   }
 }
 
+/* Parts that may be in flight together. */
+static guint
+most_parts (const VodUpload *upload)
+{
+  return vod_throttle_connections (vod_pace_get_rate (upload->settings.pace),
+      upload->settings.parallel_uploads);
+}
+
 guint
 vod_upload_idle_workers (VodUpload *upload)
 {
-  guint running, busy;
+  guint most = most_parts (upload), running, busy;
 
   /* While nothing goes out, small slices would only use up numbers. */
   if (upload->step != VOD_STEP_PARTS || upload->failing_since != 0 ||
       upload->renew_wanted || upload->paused)
     return 0;
   count_workers (upload, &running, &busy);
-  return upload->settings.parallel_uploads -
-      MIN (busy, upload->settings.parallel_uploads);
+  return most - MIN (busy, most);
 }
 
 static gpointer worker_main (gpointer data);
@@ -64,7 +72,7 @@ start_worker (VodUpload *upload)
 static guint
 most_workers (const VodUpload *upload)
 {
-  return upload->settings.parallel_uploads + (upload->spooling ? 1 : 0);
+  return most_parts (upload) + (upload->spooling ? 1 : 0);
 }
 
 void
@@ -217,7 +225,7 @@ choose_part (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
 {
   gint64 slice_wake;
 
-  if (upload->parts_in_flight >= upload->settings.parallel_uploads)
+  if (upload->parts_in_flight >= most_parts (upload))
     return VOD_JOB_NONE;
   *slice = vod_slices_next (upload->slices, now, &slice_wake);
   *wake = MIN (*wake, slice_wake);
@@ -484,8 +492,10 @@ do_job (VodWorker *worker, VodJob *job)
   if (job->endpoint.uri)
     settings.endpoint = (gchar *)job->endpoint.uri;
   vod_upload_note_before (upload, job);
+  job->held = -vod_http_held (worker->http);
   error = vod_job_perform (job, &settings, worker->http, vod_upload_note_sent,
       upload, worker->cancellable);
+  job->held += vod_http_held (worker->http);
   vod_upload_note_after (upload, job, error);
   return error;
 }
@@ -523,17 +533,24 @@ work (VodWorker *worker)
   }
 }
 
+VodHttpSettings
+vod_upload_http_settings (const VodUpload *upload)
+{
+  return (VodHttpSettings){
+      .user_agent = upload->settings.user_agent,
+      .proxy = upload->settings.proxy,
+      .tls_ca_file = upload->settings.tls_ca_file,
+      .timeout = upload->settings.timeout,
+      .pace = upload->settings.pace,
+  };
+}
+
 static gpointer
 worker_main (gpointer data)
 {
   VodWorker *worker = data;
   VodUpload *upload = worker->upload;
-  VodHttpSettings settings = {
-      .user_agent = upload->settings.user_agent,
-      .proxy = upload->settings.proxy,
-      .tls_ca_file = upload->settings.tls_ca_file,
-      .timeout = upload->settings.timeout,
-  };
+  VodHttpSettings settings = vod_upload_http_settings (upload);
   GError *error = NULL;
   VodHttp *http = vod_http_new (&settings, &error);
 

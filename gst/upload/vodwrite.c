@@ -196,6 +196,10 @@ due_warning (VodUpload *upload, VodUploadWarning *warning)
       !upload->paused && now - upload->blocked_since > WARN_BLOCKED) {
     upload->warned_blocked = TRUE;
     *warning = VOD_UPLOAD_BLOCKED;
+    if (vod_pace_get_rate (upload->settings.pace) != 0)
+      return "max-upload-bitrate, or the network, does not keep up: "
+             "max-size-bytes is used up, and upstream has been held back for "
+             "5 seconds";
     return "The network does not keep up: max-size-bytes is used up, and "
            "upstream has been held back for 5 seconds";
   }
