@@ -180,6 +180,12 @@ void vod_upload_ensure_workers (VodUpload *upload);
 /* There may be something to do. With the lock. */
 void vod_upload_wake_workers (VodUpload *upload);
 
+/* A worker's thread; @data is the VodWorker. */
+gpointer vod_worker_main (gpointer data);
+
+/* Parts that may be in flight together. With the lock. */
+guint vod_upload_most_parts (const VodUpload *upload);
+
 /* Workers, started or not, that could take a slice now. With the lock. */
 guint vod_upload_idle_workers (VodUpload *upload);
 
