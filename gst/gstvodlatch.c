@@ -14,8 +14,10 @@
 #include "upload/vodsession.h"
 
 #define DEFAULT_NAME "来自GStreamer"
-#define DEFAULT_BACKUP_ENDPOINT "https://vod2.dnsv1.com" /* of that one */
-#define FIRST_AGAIN 30000                                /* ms */
+#define DEFAULT_BACKUP_ENDPOINT "https://vod2.dnsv1.com"       /* of that one */
+#define DEFAULT_REPORT_ENDPOINT "https://vodreport.qcloud.com" /* likewise */
+#define FIRST_AGAIN 30000                                      /* ms */
+#define MAX_REPORT_ID 256                                      /* bytes */
 
 static gboolean
 check_media (const GstVodSettings *settings, GError **error)
@@ -56,6 +58,24 @@ check_resume (const GstVodSettings *settings, GError **error)
   return FALSE;
 }
 
+/* An empty one is none. */
+static gboolean
+check_report_id (const gchar *id, GError **error)
+{
+  gboolean usable = TRUE;
+
+  if (id == NULL)
+    return TRUE;
+  usable = strlen (id) <= MAX_REPORT_ID && g_utf8_validate (id, -1, NULL);
+  for (; usable && *id != '\0'; id = g_utf8_next_char (id))
+    usable = !g_unichar_iscntrl (g_utf8_get_char (id));
+  if (!usable)
+    vod_error_set (error, VOD_ERROR_PARAMETER,
+        "report-id must be 1 to %d bytes of UTF-8 without control characters",
+        MAX_REPORT_ID);
+  return usable;
+}
+
 static gboolean
 check_base_uri (const gchar *uri, const gchar *property, GError **error)
 {
@@ -89,6 +109,9 @@ check_network (const GstVodSettings *settings, GError **error)
     return FALSE;
   if (settings->storage_endpoint &&
       !check_base_uri (settings->storage_endpoint, "storage-endpoint", error))
+    return FALSE;
+  if (settings->report_endpoint &&
+      !check_base_uri (settings->report_endpoint, "report-endpoint", error))
     return FALSE;
   if (settings->signature_url &&
       (wrong = vod_signature_check_url (settings->signature_url))) {
@@ -191,6 +214,33 @@ choose_backup (const GstVodSettings *settings, const gchar *endpoint)
   return NULL;
 }
 
+/* @endpoint: as checked. */
+static gchar *
+choose_report_endpoint (const GstVodSettings *settings, const gchar *endpoint)
+{
+  if (settings->report_endpoint)
+    return vod_http_check_base_uri (
+        settings->report_endpoint, "report-endpoint", NULL);
+  if (strcmp (endpoint, GST_VOD_DEFAULT_ENDPOINT) == 0)
+    return g_strdup (DEFAULT_REPORT_ENDPOINT);
+  return g_strdup (endpoint);
+}
+
+static void
+latch_reports (const GstVodSettings *settings, VodUploadSettings *upload)
+{
+  const gchar *id = settings->report_id;
+  g_autofree gchar *version = NULL, *os = NULL;
+
+  if (id == NULL || *id == '\0')
+    return;
+  version = gst_version_string ();
+  os = g_get_os_info (G_OS_INFO_KEY_PRETTY_NAME);
+  upload->report_id = g_strdup (id);
+  upload->report_endpoint = choose_report_endpoint (settings, upload->endpoint);
+  upload->report_device = g_strconcat (version, os ? ", " : NULL, os, NULL);
+}
+
 gboolean
 gst_vod_settings_latch (const GstVodSettings *settings,
     const GstVodStreamFacts *facts, VodUploadSettings *upload, GError **error)
@@ -199,7 +249,8 @@ gst_vod_settings_latch (const GstVodSettings *settings,
   if (!check_media (settings, error) || !check_network (settings, error) ||
       !latch_headers (
           settings->signature_headers, &upload->signature_headers, error) ||
-      !check_memory (settings, error) || !check_resume (settings, error)) {
+      !check_memory (settings, error) || !check_resume (settings, error) ||
+      !check_report_id (settings->report_id, error)) {
     vod_upload_settings_clear (upload);
     return FALSE;
   }
@@ -235,6 +286,7 @@ gst_vod_settings_latch (const GstVodSettings *settings,
   upload->spool = settings->spool;
   upload->keep_spool = settings->keep_spool;
   upload->state_dir = g_strdup (settings->state_dir);
+  latch_reports (settings, upload);
   gst_vod_identity_latch (settings, facts, upload);
   return TRUE;
 }

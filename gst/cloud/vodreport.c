@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "voderror.h"
+#include "vodhost.h"
 #include "vodjson.h"
 
 #define TEXT_MAX 256
@@ -102,15 +103,6 @@ vod_report_body (const VodReport *report, const gchar *endpoint)
 
 /* --- where it goes --------------------------------------------------------*/
 
-static gboolean
-is_this_machine (const gchar *host)
-{
-  g_autoptr (GInetAddress) address = g_inet_address_new_from_string (host);
-
-  return address ? g_inet_address_get_is_loopback (address)
-                 : g_ascii_strcasecmp (host, "localhost") == 0;
-}
-
 gboolean
 vod_report_is_private (const gchar *endpoint)
 {
@@ -120,7 +112,7 @@ vod_report_is_private (const gchar *endpoint)
   if (!host)
     return FALSE;
   return strcmp (g_uri_get_scheme (uri), "https") == 0 ||
-      is_this_machine (host);
+      vod_host_is_loopback (host);
 }
 
 gboolean

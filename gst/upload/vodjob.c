@@ -391,6 +391,7 @@ vod_job_perform (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
   VodCosTarget target = {0};
   GError *error = NULL;
 
+  job->asked = g_get_monotonic_time ();
   if (job->applied) {
     bucket_uri = g_strconcat ("https://", job->applied->bucket_host, NULL);
     target = target_of (job->applied, settings, bucket_uri);

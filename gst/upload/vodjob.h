@@ -40,6 +40,7 @@ typedef struct {
 typedef struct {
   VodJobKind kind;
   gint64 begun;  /* monotonic µs */
+  gint64 asked;  /* likewise: the request itself; 0: it was not made */
   gint64 held;   /* µs of the time since that it waited for the pace */
   guint attempt; /* of the upload; what it brings is void in a later one */
   VodEndpointUse endpoint; /* where it goes; once it is known */

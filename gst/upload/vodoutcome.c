@@ -145,6 +145,7 @@ settle_commit (VodWorker *worker, VodJob *job)
   vod_slices_get_stats (upload->slices, &stats);
   result.size = stats.size;
   result.parts = vod_slices_count (upload->slices);
+  vod_upload_report_done (upload, &job->committed);
   leave_lock (worker);
 
   if (upload->local)
@@ -299,6 +300,7 @@ vod_upload_settle_success (VodWorker *worker, VodJob *job)
   VodUpload *upload = worker->upload;
   VodTry *try = vod_upload_try_of (upload, job->kind);
 
+  vod_upload_report_job (upload, job, NULL);
   if (!job->skipped)
     vod_endpoints_succeeded (
         &upload->endpoints, &job->endpoint, g_get_monotonic_time ());
@@ -597,6 +599,7 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
   gint delay;
 
   error = name_failure (worker, job, error);
+  vod_upload_report_job (upload, job, error);
   way = judge_endpoint (upload, job, error);
   if (try && job->attempt == upload->attempt)
     try->busy = FALSE;

@@ -3,9 +3,10 @@
  * vodreporter: see vodreporter.h.
  *
  * `lock` guards everything below "state"; what is above it does not change. It
- * is taken last of all locks (an upload's may be held), and never held during a
- * request, while the owner is told, or while a reference to it is given back,
- * which may free the reporter. `cond` wakes the thread (an event, the end, the
+ * may be taken while an upload's is held; while it is held nothing is called that
+ * takes another, but for cancelling, which the pace hears. It is not held during
+ * a request, while the owner is told, or while a reference to it is given back
+ * that may be the last one, which frees the reporter. `cond` wakes the thread (an event, the end, the
  * end of a pause) and who joins it (it has left).
  *
  * The thread alone creates, uses and frees the VodHttp; others, with the lock,
@@ -51,6 +52,8 @@ vod_reporter_new (const VodReporterSettings *settings)
   copy->http.user_agent = g_strdup (settings->http.user_agent);
   copy->http.proxy = g_strdup (settings->http.proxy);
   copy->http.tls_ca_file = g_strdup (settings->http.tls_ca_file);
+  if (copy->http.pace)
+    vod_pace_ref (copy->http.pace);
   g_mutex_init (&reporter->lock);
   g_cond_init (&reporter->cond);
   g_queue_init (&reporter->events);
@@ -74,6 +77,7 @@ vod_reporter_free (VodReporter *reporter)
   g_free ((gchar *)reporter->settings.http.user_agent);
   g_free ((gchar *)reporter->settings.http.proxy);
   g_free ((gchar *)reporter->settings.http.tls_ca_file);
+  g_clear_pointer (&reporter->settings.http.pace, vod_pace_unref);
   g_cond_clear (&reporter->cond);
   g_mutex_clear (&reporter->lock);
   g_free (reporter);

@@ -6,8 +6,8 @@
  *
  * upload->lock guards every field below "state". It is never held during I/O,
  * copying of media, hashing, or an event. `settings`, `events` and `data` do
- * not change. What else below the element has a lock (`local`, the pace) is not
- * locked under this one; so there is no order.
+ * not change. What else below the element has a lock is not locked under this one
+ * (`local`), or within its own functions only (the pace, the reporter).
  *
  * Conditions: `work` wakes whoever waits in a worker (for a job, the end, a slice
  * to be unpinned, a turn to tell the progress); `room` wakes the streaming thread
@@ -22,6 +22,7 @@
 #include "vodjob.h"
 #include "vodlocal.h"
 #include "vodrate.h"
+#include "vodreporter.h"
 #include "vodslices.h"
 #include "vodupload.h"
 
@@ -88,6 +89,9 @@ struct _VodUpload {
   VodLocal *local;
   VodSpool *source;  /* likewise; upstream's file, if nothing is spooled */
   gboolean prepared; /* of the streaming thread: `local` was opened */
+
+  VodReporter *reporter; /* NULL: nothing is reported */
+  gchar *report_key;     /* the same in all reports of this upload */
 
   /* state */
   gint retry_duration;
@@ -167,6 +171,9 @@ struct _VodUpload {
   guint64 rate_counted; /* of bytes_sent, what `rate` has seen */
   gint64 next_progress; /* monotonic µs: when to tell again */
   gboolean telling;     /* somebody calls events.progress: they stay in order */
+
+  gint64 storing_since; /* monotonic µs: Apply got through; 0: not yet */
+  gboolean stored;      /* that the object is complete was reported */
 
   GPtrArray *workers; /* of VodWorker, those that run or were not joined */
 };
@@ -301,6 +308,25 @@ void vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error);
  * one that is promised. NULL with @error. Without the lock. */
 gchar *vod_upload_obtain_signature (
     VodWorker *worker, gboolean patient, GError **error);
+
+/* --- vodreports.c --- */
+
+/* Makes `reporter`, if there is an id to report with. For vod_upload_new(). */
+void vod_upload_open_reports (VodUpload *upload);
+
+/* Reports what became of @job: the request succeeded, or failed with @error. If
+ * it is one that is reported, was made, and was not given up by us. With the
+ * lock. */
+void
+vod_upload_report_job (VodUpload *upload, const VodJob *job, GError *error);
+
+/* Reports that the media is committed: the last event. With the lock. */
+void
+vod_upload_report_done (VodUpload *upload, const VodApiCommitted *committed);
+
+/* Reports that the upload has failed: the last event. One that was cancelled
+ * has not. Without the lock. */
+void vod_upload_report_failure (VodUpload *upload, GError *error);
 
 /* Lets `rate` see what was sent. With the lock. */
 void vod_upload_measure_rate (VodUpload *upload);

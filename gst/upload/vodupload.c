@@ -20,6 +20,9 @@ settings_copy (VodUploadSettings *to, const VodUploadSettings *from)
   to->user_agent = g_strdup (from->user_agent);
   to->proxy = g_strdup (from->proxy);
   to->tls_ca_file = g_strdup (from->tls_ca_file);
+  to->report_id = g_strdup (from->report_id);
+  to->report_endpoint = g_strdup (from->report_endpoint);
+  to->report_device = g_strdup (from->report_device);
   to->state_dir = g_strdup (from->state_dir);
   to->media_key = g_strdup (from->media_key);
   to->resume_key = g_strdup (from->resume_key);
@@ -40,6 +43,9 @@ vod_upload_settings_clear (VodUploadSettings *settings)
   g_free (settings->user_agent);
   g_free (settings->proxy);
   g_free (settings->tls_ca_file);
+  g_free (settings->report_id);
+  g_free (settings->report_endpoint);
+  g_free (settings->report_device);
   g_free (settings->state_dir);
   g_free (settings->media_key);
   g_free (settings->resume_key);
@@ -74,6 +80,7 @@ vod_upload_new (const VodUploadSettings *settings,
   upload->retry_duration = 300;
   upload->progress_interval = 1000;
   upload->keep_at_stop = TRUE;
+  vod_upload_open_reports (upload);
   return upload;
 }
 
@@ -90,6 +97,8 @@ upload_clear (gpointer memory)
     g_thread_unref (worker->thread);
   }
   g_ptr_array_unref (upload->workers);
+  vod_reporter_free (upload->reporter);
+  g_free (upload->report_key);
   vod_slices_free (upload->slices);
   g_clear_pointer (&upload->local, vod_local_free);
   g_clear_pointer (&upload->source, vod_spool_free);
@@ -208,6 +217,7 @@ vod_upload_stop (VodUpload *upload, gboolean discard)
   GPtrArray *requests = NULL;
   gboolean keep = vod_upload_is_kept (upload);
 
+  vod_reporter_stop (upload->reporter);
   g_mutex_lock (&upload->lock);
   keep = keep && !discard && !upload->discard_on_stop;
   if (upload->end != VOD_END_NONE) {
@@ -265,8 +275,8 @@ gboolean
 vod_upload_join (VodUpload *upload)
 {
   gint64 deadline = g_get_monotonic_time () + DELETE_TIME;
+  gboolean reported = vod_reporter_join (upload->reporter), all;
   GSList *threads;
-  gboolean all;
 
   g_mutex_lock (&upload->lock);
   while (worker_to_wait_for (upload)) {
@@ -287,14 +297,16 @@ vod_upload_join (VodUpload *upload)
   for (GSList *l = threads; l; l = l->next)
     g_thread_join (l->data);
   g_slist_free (threads);
-  return all;
+  return all && reported;
 }
 
 gboolean
 vod_upload_is_quiet (VodUpload *upload)
 {
-  gboolean quiet = TRUE;
+  gboolean quiet;
 
+  vod_reporter_check_overdue (upload->reporter);
+  quiet = vod_reporter_is_quiet (upload->reporter);
   g_mutex_lock (&upload->lock);
   for (guint i = 0; i < upload->workers->len; i++) {
     const VodWorker *worker = g_ptr_array_index (upload->workers, i);

@@ -56,6 +56,10 @@ typedef struct {
    * own. */
   VodPace *pace;
 
+  gchar *report_id;       /* valid UTF-8; NULL: nothing is reported */
+  gchar *report_endpoint; /* checked base URI; with report_id */
+  gchar *report_device;   /* what this runs on, for the reports; or NULL */
+
   gboolean resume; /* take up an interrupted upload of the same media */
   gboolean spool;
   gboolean keep_spool;
@@ -117,7 +121,8 @@ typedef struct {
   void (*warning) (VodUploadWarning warning, const gchar *message,
       const gchar *spool_location, gpointer data); /* may be NULL */
   /* Something beside the media has failed, which does not fail the upload: its
-   * phase says what, cover or report. */
+   * phase says what, cover or report. From a thread of its own if it is a
+   * report, and then also after the end, until the upload is stopped. */
   void (*mishap) (GError *error, gpointer data);
   /* An interrupted recording was found and set aside; @resume_key may be NULL.
    */

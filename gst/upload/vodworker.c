@@ -19,6 +19,7 @@ vod_upload_check_overdue (VodUpload *upload)
   if (now - upload->last_check < OVERDUE_CHECK)
     return;
   upload->last_check = now;
+  vod_reporter_check_overdue (upload->reporter);
   for (guint i = 0; i < upload->workers->len; i++) {
     VodWorker *worker = g_ptr_array_index (upload->workers, i);
 

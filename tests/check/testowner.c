@@ -77,6 +77,7 @@ on_mishap (GError *error, gpointer data)
       "mishap-%s", vod_phase_name (vod_error_details (error)->phase));
 
   g_assert_cmpint (error->domain, ==, VOD_ERROR);
+  g_test_message ("%s", error->message);
   tell (data, word);
 }
 
@@ -225,6 +226,7 @@ owner_free (Owner *owner)
   vod_upload_stop (owner->upload, FALSE);
   g_assert_true (vod_upload_join (owner->upload));
   g_assert_true (test_no_threads ("vod-upload"));
+  g_assert_true (test_no_threads ("vod-report"));
   vod_upload_unref (owner->upload);
   g_assert_cmpuint (owner->destroyed, ==, 1);
   g_assert_cmpuint (owner->finished + owner->failed, <=, 1);

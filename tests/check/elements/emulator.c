@@ -353,6 +353,61 @@ emulator_media_is (Emulator *emulator, guint n, const guint8 *data, gsize len)
   return TRUE;
 }
 
+/* --- reports and secrets --------------------------------------------------*/
+
+typedef struct {
+  Emulator *emulator;
+  guint n;
+  JsonArray *reports;
+} ReportsWanted;
+
+static gboolean
+has_reports (gpointer data)
+{
+  ReportsWanted *wanted = data;
+  g_autoptr (JsonNode) state = emulator_state (wanted->emulator);
+
+  g_clear_pointer (&wanted->reports, json_array_unref);
+  wanted->reports = json_array_ref (array_of (state, "reports"));
+  return json_array_get_length (wanted->reports) >= wanted->n;
+}
+
+JsonArray *
+emulator_reports (Emulator *emulator, guint n)
+{
+  ReportsWanted wanted = {emulator, n, NULL};
+
+  if (!test_wait_until (has_reports, &wanted, 10))
+    g_error ("there are %u reports instead of %u",
+        json_array_get_length (wanted.reports), n);
+  return wanted.reports;
+}
+
+gchar **
+emulator_secrets (const gchar *root)
+{
+  static const gchar *const names[] = {"ak", "sk", "token"};
+  g_autofree gchar *path = g_build_filename (root, "journal", NULL);
+  GPtrArray *secrets = g_ptr_array_new ();
+  g_autofree gchar *text = NULL;
+  g_auto (GStrv) lines = NULL;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    g_error ("%s cannot be read", path);
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i]; i++) {
+    g_autoptr (JsonNode) node = json_from_string (lines[i], NULL);
+    JsonObject *event = node ? json_node_get_object (node) : NULL;
+
+    for (guint k = 0; event && k < G_N_ELEMENTS (names); k++)
+      if (json_object_has_member (event, names[k]))
+        g_ptr_array_add (secrets,
+            g_strdup (json_object_get_string_member (event, names[k])));
+  }
+  g_ptr_array_add (secrets, NULL);
+  return (gchar **)g_ptr_array_free (secrets, FALSE);
+}
+
 /* --- signatures -----------------------------------------------------------*/
 
 gchar *

@@ -59,6 +59,14 @@ emulator_media_is (Emulator *emulator, guint n, const guint8 *data, gsize len);
 /* The name in session @n, whatever became of it. */
 guint emulator_n_sessions (Emulator *emulator);
 
+/* Waits until there are @n upload reports (10 s at most), and returns all there
+ * are, the oldest first. */
+JsonArray *emulator_reports (Emulator *emulator, guint n);
+
+/* Every secret that an emulator with this --root has made: a list of strings,
+ * for what must not hold them. */
+gchar **emulator_secrets (const gchar *root);
+
 /* An upload signature of the emulator's own key. Each is different. */
 gchar *emulator_signature (gboolean one_time);
 gchar *emulator_signature_full (gint64 now, gint64 life, gboolean one_time);
