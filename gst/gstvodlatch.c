@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cloud/vodapi.h"
+#include "cloud/vodhost.h"
 #include "cloud/vodsignature.h"
 #include "gstvodidentity.h"
 #include "gstvodmedia.h"
@@ -18,6 +19,9 @@
 #define DEFAULT_REPORT_ENDPOINT "https://vodreport.qcloud.com" /* likewise */
 #define FIRST_AGAIN 30000                                      /* ms */
 #define MAX_REPORT_ID 256                                      /* bytes */
+#define NEAREST_REGION "auto"
+#define REGION_AGAIN (5 * 60 * 1000) /* ms */
+#define REGION_MAX_BYTES 60
 
 static gboolean
 check_media (const GstVodSettings *settings, GError **error)
@@ -74,6 +78,20 @@ check_report_id (const gchar *id, GError **error)
         "report-id must be 1 to %d bytes of UTF-8 without control characters",
         MAX_REPORT_ID);
   return usable;
+}
+
+static gboolean
+check_region (const GstVodSettings *settings, GError **error)
+{
+  const gchar *region = settings->storage_region;
+
+  if (region == NULL ||
+      (vod_host_is_label (region, REGION_MAX_BYTES) &&
+          strpbrk (region, G_CSET_A_2_Z) == NULL))
+    return TRUE;
+  vod_error_set (error, VOD_ERROR_PARAMETER,
+      "storage-region must be a region such as ap-shanghai, or auto");
+  return FALSE;
 }
 
 static gboolean
@@ -202,28 +220,37 @@ choose_type (const GstVodSettings *settings, const GstVodStreamFacts *facts)
   return type;
 }
 
-/* @endpoint: as checked. */
+/* @upload has an endpoint. */
 static gchar *
-choose_backup (const GstVodSettings *settings, const gchar *endpoint)
+choose_backup (const GstVodSettings *settings, const VodUploadSettings *upload)
 {
   if (settings->backup_endpoint)
     return vod_http_check_base_uri (
         settings->backup_endpoint, "backup-endpoint", NULL);
-  if (strcmp (endpoint, GST_VOD_DEFAULT_ENDPOINT) == 0)
-    return g_strdup (DEFAULT_BACKUP_ENDPOINT);
-  return NULL;
+  return g_strdup (
+      upload->endpoint_is_default ? DEFAULT_BACKUP_ENDPOINT : NULL);
 }
 
-/* @endpoint: as checked. */
+static void
+choose_region (const GstVodSettings *settings, VodUploadSettings *upload)
+{
+  upload->nearest_region =
+      g_strcmp0 (settings->storage_region, NEAREST_REGION) == 0;
+  upload->region_again = REGION_AGAIN;
+  if (!upload->nearest_region)
+    upload->region = g_strdup (settings->storage_region);
+}
+
+/* @upload has an endpoint. */
 static gchar *
-choose_report_endpoint (const GstVodSettings *settings, const gchar *endpoint)
+choose_report_endpoint (
+    const GstVodSettings *settings, const VodUploadSettings *upload)
 {
   if (settings->report_endpoint)
     return vod_http_check_base_uri (
         settings->report_endpoint, "report-endpoint", NULL);
-  if (strcmp (endpoint, GST_VOD_DEFAULT_ENDPOINT) == 0)
-    return g_strdup (DEFAULT_REPORT_ENDPOINT);
-  return g_strdup (endpoint);
+  return g_strdup (
+      upload->endpoint_is_default ? DEFAULT_REPORT_ENDPOINT : upload->endpoint);
 }
 
 static void
@@ -237,7 +264,7 @@ latch_reports (const GstVodSettings *settings, VodUploadSettings *upload)
   version = gst_version_string ();
   os = g_get_os_info (G_OS_INFO_KEY_PRETTY_NAME);
   upload->report_id = g_strdup (id);
-  upload->report_endpoint = choose_report_endpoint (settings, upload->endpoint);
+  upload->report_endpoint = choose_report_endpoint (settings, upload);
   upload->report_device = g_strconcat (version, os ? ", " : NULL, os, NULL);
 }
 
@@ -250,6 +277,7 @@ gst_vod_settings_latch (const GstVodSettings *settings,
       !latch_headers (
           settings->signature_headers, &upload->signature_headers, error) ||
       !check_memory (settings, error) || !check_resume (settings, error) ||
+      !check_region (settings, error) ||
       !check_report_id (settings->report_id, error)) {
     vod_upload_settings_clear (upload);
     return FALSE;
@@ -267,11 +295,14 @@ gst_vod_settings_latch (const GstVodSettings *settings,
   upload->expected_size = facts->upstream_file ? facts->upstream_size : 0;
   upload->endpoint =
       vod_http_check_base_uri (settings->endpoint, "endpoint", NULL);
-  upload->backup_endpoint = choose_backup (settings, upload->endpoint);
+  upload->endpoint_is_default =
+      strcmp (upload->endpoint, GST_VOD_DEFAULT_ENDPOINT) == 0;
+  upload->backup_endpoint = choose_backup (settings, upload);
   upload->first_again = FIRST_AGAIN;
   if (settings->storage_endpoint)
     upload->storage_endpoint = vod_http_check_base_uri (
         settings->storage_endpoint, "storage-endpoint", NULL);
+  choose_region (settings, upload);
   upload->forward = settings->forward;
   upload->signature_url = g_strdup (settings->signature_url);
   upload->slice_size = settings->slice_size;

@@ -17,11 +17,11 @@ start_over (VodUpload *upload)
   upload->attempt++;
   upload->cuts_noted = 0;
   upload->parts_skipped = 0;
-  upload->step = VOD_STEP_APPLY;
   upload->step_try = upload->renew_try = (VodTry){0};
   upload->completed_there = upload->may_be_completed = FALSE;
   upload->blind = upload->seen = FALSE;
   upload->resuming = upload->look_first = FALSE;
+  upload->step = vod_upload_first_step (upload);
   upload->renew_wanted = upload->parts_to_delete = FALSE;
   g_clear_pointer (&upload->upload_id, g_free);
   g_clear_pointer (&upload->applied, vod_api_applied_unref);

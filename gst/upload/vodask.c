@@ -60,12 +60,14 @@ ask_sources (VodWorker *worker, gboolean ask, guint *serial, gboolean *may_come,
       &source, worker->http, worker->cancellable, may_come, error);
 }
 
-/* Waits until the application sets `signature`, the time is over (which stands
- * still while the upload is paused), or the upload ends. FALSE: none came. */
+/* Waits until the application sets `signature`, the time is over (that of
+ * retry-duration stands still while the upload is paused), or the upload ends.
+ * FALSE: none came. */
 static gboolean
-wait_for_signature (VodUpload *upload, guint serial)
+wait_for_signature (VodUpload *upload, guint serial, gint64 patience)
 {
   gint64 since = g_get_monotonic_time (), now = since, held = 0;
+  gint64 latest = patience == G_MAXINT64 ? G_MAXINT64 : since + patience;
   gboolean came;
 
   g_mutex_lock (&upload->lock);
@@ -74,15 +76,17 @@ wait_for_signature (VodUpload *upload, guint serial)
   while (serial == upload->signature_serial && upload->end == VOD_END_NONE &&
       !upload->ending) {
     gint64 left = vod_retry_left (now, since, held, upload->retry_duration);
-    gint64 before = now;
+    gint64 before = now, until = latest;
     gboolean paused = upload->paused;
 
-    if (left == 0)
+    if (left == 0 || now >= latest)
       break;
-    if (paused || left == G_MAXINT64)
+    if (!paused && left != G_MAXINT64)
+      until = MIN (until, now + left);
+    if (until == G_MAXINT64)
       g_cond_wait (&upload->work, &upload->lock);
     else
-      g_cond_wait_until (&upload->work, &upload->lock, now + left);
+      g_cond_wait_until (&upload->work, &upload->lock, until);
     now = g_get_monotonic_time ();
     if (paused)
       held += now - before;
@@ -95,8 +99,7 @@ wait_for_signature (VodUpload *upload, guint serial)
 }
 
 gchar *
-vod_upload_obtain_signature (
-    VodWorker *worker, gboolean patient, GError **error)
+vod_upload_obtain_signature (VodWorker *worker, gint64 patience, GError **error)
 {
   GError *local = NULL;
   gboolean may_come = FALSE, ask = TRUE;
@@ -105,10 +108,10 @@ vod_upload_obtain_signature (
 
   for (;;) {
     signature = ask_sources (worker, ask, &serial, &may_come, &local);
-    if (signature || !may_come || !patient ||
+    if (signature || !may_come || patience == 0 ||
         local->code != VOD_ERROR_SIGNATURE)
       break;
-    if (!wait_for_signature (worker->upload, serial))
+    if (!wait_for_signature (worker->upload, serial, patience))
       break;
     /* It has answered by setting the property. */
     g_clear_error (&local);

@@ -17,6 +17,8 @@ vod_job_clear (VodJob *job)
   g_free (job->upload_id);
   g_free (job->new_upload_id);
   g_free (job->signature);
+  g_free (job->region);
+  g_free (job->new_region);
   g_strfreev (job->etags);
   g_free (job->receipt_before.etag);
   g_free (job->cuts);
@@ -30,6 +32,7 @@ VodPhase
 vod_job_phase (VodJobKind kind)
 {
   switch (kind) {
+    case VOD_JOB_REGION:
     case VOD_JOB_APPLY:
     case VOD_JOB_RENEW:
     case VOD_JOB_SWEEP:
@@ -406,6 +409,7 @@ vod_job_perform (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
           .name = settings->name,
           .type = settings->type,
           .size = settings->expected_size,
+          .storage_region = job->region,
       };
 
       job->new_applied =
@@ -443,6 +447,7 @@ vod_job_perform (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
     case VOD_JOB_SWEEP:
       perform_sweep (job, settings, http, cancellable, &error);
       break;
+    case VOD_JOB_REGION:
     case VOD_JOB_SYNC:
     case VOD_JOB_NONE:
     case VOD_JOB_EXIT:

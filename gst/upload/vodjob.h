@@ -17,6 +17,7 @@ G_BEGIN_DECLS
 typedef enum {
   VOD_JOB_NONE, /* nothing now: wait */
   VOD_JOB_EXIT, /* nothing any more: the worker ends */
+  VOD_JOB_REGION,
   VOD_JOB_APPLY,
   VOD_JOB_RENEW,
   VOD_JOB_CHECK, /* was the interrupted upload completed? */
@@ -49,6 +50,7 @@ typedef struct {
   VodApiApplied *applied; /* reference; NULL before Apply */
   gchar *upload_id;
   gchar *signature; /* APPLY, RENEW, COMMIT, SWEEP */
+  gchar *region;    /* APPLY: to store in; NULL: the service chooses */
   VodSlice *slice;  /* PART: in flight, with this worker */
   VodJobCut *cuts;  /* PART: to be noted before it is sent */
   guint n_cuts;
@@ -66,6 +68,7 @@ typedef struct {
 
   /* What came of it. */
   VodApiApplied *new_applied;
+  gchar *new_region; /* REGION: may be NULL */
   gchar *new_upload_id;
   GArray *listed;   /* LIST: of VodCosPart */
   gboolean skipped; /* PART: it was there */

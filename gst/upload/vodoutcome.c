@@ -285,6 +285,13 @@ settle_aside (VodWorker *worker, VodJob *job, const GError *error)
         upload->eos_synced = job->eos;
       }
       break;
+    case VOD_JOB_REGION:
+      if (job->attempt != upload->attempt)
+        break;
+      upload->region = g_steal_pointer (&job->new_region);
+      upload->region_sought = TRUE;
+      next_step (upload, VOD_STEP_APPLY);
+      break;
     case VOD_JOB_ABORT:
       break;
     default:
@@ -550,7 +557,8 @@ learn_from_refusal (VodWorker *worker, const VodJob *job, GError *error)
 
   switch (job->kind) {
     case VOD_JOB_APPLY:
-      return upload->resuming && vod_upload_begin_anew (worker, job, error);
+      return vod_upload_drop_region (worker, error) ||
+          (upload->resuming && vod_upload_begin_anew (worker, job, error));
     case VOD_JOB_CHECK:
       if (!gone && error->code != VOD_ERROR_INTEGRITY)
         return FALSE;

@@ -30,7 +30,8 @@ G_BEGIN_DECLS
 
 /* What has to happen next at the service, one after the other. */
 typedef enum {
-  VOD_STEP_IDLE, /* nothing was written yet */
+  VOD_STEP_IDLE,   /* nothing was written yet */
+  VOD_STEP_REGION, /* which region is nearest? */
   VOD_STEP_APPLY,
   VOD_STEP_CHECK, /* an interrupted upload: was it completed? … */
   VOD_STEP_LIST,  /* … which parts are there? */
@@ -124,6 +125,8 @@ struct _VodUpload {
   gint64 renew_at;        /* monotonic µs: 90 % of their life */
   gint64 expires_at;      /* monotonic µs */
   VodApiApplied *applied; /* replaced as a whole */
+  gchar *region;          /* the nearest, once it was found; or NULL */
+  gboolean region_sought; /* it was tried to find it */
   gchar *upload_id;
   gboolean parts_to_delete; /* there may be parts at the service */
   VodSession *discard;      /* remembers that, until they are deleted */
@@ -215,6 +218,20 @@ void vod_upload_cancel_all (GPtrArray *requests);
  * lock. */
 VodTry *vod_upload_try_of (VodUpload *upload, VodJobKind kind);
 
+/* --- vodplace.c --- */
+
+/* Where an upload begins that has nothing at the service yet, or that is known
+ * there (`resuming`). With the lock. */
+VodStep vod_upload_first_step (const VodUpload *upload);
+
+/* REGION: finds the nearest region; NULL: none. Blocks. Without the lock. */
+gchar *vod_upload_find_region (VodWorker *worker);
+
+/* The service has refused an Apply with @error. If that may be because of the
+ * region that was found: TRUE, and the next one goes without. With the lock,
+ * which it gives up and takes again. */
+gboolean vod_upload_drop_region (VodWorker *worker, GError *error);
+
 /* --- vodanew.c ---
  *
  * @job has failed for good with @error; but another beginning, under a new
@@ -304,10 +321,11 @@ vod_upload_let_go (VodUpload *upload, gboolean keep, VodLocalDiscard discard);
 void vod_upload_settle_success (VodWorker *worker, VodJob *job);
 void vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error);
 
-/* A signature from whichever source has one; a secret. If @patient, waits for
- * one that is promised. NULL with @error. Without the lock. */
+/* A signature from whichever source has one; a secret. Waits for one that is
+ * promised, at most @patience µs (G_MAXINT64: as long as retry-duration says).
+ * NULL with @error. Without the lock. */
 gchar *vod_upload_obtain_signature (
-    VodWorker *worker, gboolean patient, GError **error);
+    VodWorker *worker, gint64 patience, GError **error);
 
 /* --- vodreports.c --- */
 

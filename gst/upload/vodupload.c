@@ -13,6 +13,7 @@ settings_copy (VodUploadSettings *to, const VodUploadSettings *from)
   to->endpoint = g_strdup (from->endpoint);
   to->backup_endpoint = g_strdup (from->backup_endpoint);
   to->storage_endpoint = g_strdup (from->storage_endpoint);
+  to->region = g_strdup (from->region);
   to->name = g_strdup (from->name);
   to->type = g_strdup (from->type);
   to->signature_url = g_strdup (from->signature_url);
@@ -36,6 +37,7 @@ vod_upload_settings_clear (VodUploadSettings *settings)
   g_free (settings->endpoint);
   g_free (settings->backup_endpoint);
   g_free (settings->storage_endpoint);
+  g_free (settings->region);
   g_free (settings->name);
   g_free (settings->type);
   g_free (settings->signature_url);
@@ -105,6 +107,7 @@ upload_clear (gpointer memory)
   g_clear_pointer (&upload->discard, vod_session_close);
   g_free (upload->sweep_after);
   g_clear_pointer (&upload->applied, vod_api_applied_unref);
+  g_free (upload->region);
   g_free (upload->upload_id);
   g_free (upload->signature);
   g_free (upload->refused);
@@ -340,6 +343,7 @@ state_name (const VodUpload *upload)
   switch (upload->step) {
     case VOD_STEP_IDLE:
       return "idle";
+    case VOD_STEP_REGION:
     case VOD_STEP_APPLY:
     case VOD_STEP_CHECK:
     case VOD_STEP_LIST:

@@ -38,7 +38,11 @@ typedef struct {
   gchar *backup_endpoint;  /* checked base URI, or NULL */
   guint first_again;       /* ms on the backup until the first is tried again */
   gchar *storage_endpoint; /* checked base URI, or NULL: the bucket's host */
+  gboolean endpoint_is_default; /* hosts that the service names may be used */
   gboolean forward;
+  gchar *region;             /* to store in: a label; or NULL */
+  gboolean nearest_region;   /* `region` is NULL: find out which is nearest */
+  guint region_again;        /* ms after that was in vain until the next try */
   gchar *name;               /* media name, checked */
   gchar *type;               /* media type, checked */
   guint64 expected_size;     /* 0: not known */

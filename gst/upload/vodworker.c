@@ -86,6 +86,8 @@ choose_step (VodUpload *upload, gint64 now, gint64 *wake)
   if (!try_ready (&upload->step_try, now, wake))
     return VOD_JOB_NONE;
   switch (upload->step) {
+    case VOD_STEP_REGION:
+      return VOD_JOB_REGION;
     case VOD_STEP_APPLY:
       return VOD_JOB_APPLY;
     case VOD_STEP_CHECK:
@@ -280,6 +282,10 @@ prepare_job (VodUpload *upload, VodJob *job)
     try->busy = TRUE;
 
   switch (job->kind) {
+    case VOD_JOB_APPLY:
+      job->region =
+          g_strdup (upload->region ? upload->region : upload->settings.region);
+      break;
     case VOD_JOB_PART:
       prepare_part (upload, job);
       break;
@@ -343,6 +349,7 @@ goes_to_endpoint (const VodUpload *upload, const VodJob *job)
     case VOD_JOB_LOOK:
     case VOD_JOB_ABORT:
       return upload->settings.forward;
+    case VOD_JOB_REGION: /* sees to that itself */
     case VOD_JOB_SYNC:
     case VOD_JOB_NONE:
     case VOD_JOB_EXIT:
@@ -368,6 +375,15 @@ choose_endpoint (VodUpload *upload, VodJob *job)
   g_mutex_unlock (&upload->lock);
 }
 
+/* Is it the first thing that is asked of the service? */
+static gboolean
+is_opening (const VodUpload *upload, const VodJob *job)
+{
+  return job->attempt == 0 && upload->step_try.failures == 0 &&
+      (job->kind == VOD_JOB_REGION ||
+          (job->kind == VOD_JOB_APPLY && !upload->region_sought));
+}
+
 /* Without the lock. */
 static GError *
 do_job (VodWorker *worker, VodJob *job)
@@ -376,20 +392,23 @@ do_job (VodWorker *worker, VodJob *job)
   VodUploadSettings settings = upload->settings;
   GError *error = NULL;
 
-  if (job->kind == VOD_JOB_APPLY && job->attempt == 0 &&
-      upload->step_try.failures == 0)
+  if (is_opening (upload, job))
     upload->events.milestone (VOD_UPLOAD_OPENING, upload->data);
 
   if (job->kind == VOD_JOB_SYNC) {
     vod_local_sync (upload->local, job->attempt, job->size, job->eos, &error);
     return error;
   }
+  if (job->kind == VOD_JOB_REGION) {
+    job->new_region = vod_upload_find_region (worker);
+    return NULL;
+  }
   if (job->kind == VOD_JOB_SWEEP && !vod_upload_take_discard (upload, job))
     return NULL;
   if (job->kind == VOD_JOB_APPLY || job->kind == VOD_JOB_RENEW ||
       job->kind == VOD_JOB_COMMIT || job->kind == VOD_JOB_SWEEP) {
     job->signature = vod_upload_obtain_signature (
-        worker, job->kind != VOD_JOB_SWEEP, &error);
+        worker, job->kind == VOD_JOB_SWEEP ? 0 : G_MAXINT64, &error);
     if (job->signature == NULL)
       return error;
   }

@@ -87,7 +87,7 @@ start_at_first_byte (VodUpload *upload)
 {
   if (upload->step != VOD_STEP_IDLE)
     return;
-  upload->step = VOD_STEP_APPLY;
+  upload->step = vod_upload_first_step (upload);
   upload->started = g_get_monotonic_time ();
   vod_upload_ensure_workers (upload);
 }

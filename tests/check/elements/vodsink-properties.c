@@ -435,6 +435,17 @@ static const struct {
     {"signature-url", "sign.txt", "signature-url"},
     {"signature-url", "", "signature-url"},
     {"tls-ca-file", "/does/not/exist.pem", "tls-ca-file"},
+    {"storage-region", "", "storage-region"},
+    {"storage-region", "AUTO", "storage-region"},
+    {"storage-region", "ap shanghai", "storage-region"},
+    {"storage-region", "ap_shanghai", "storage-region"},
+    {"storage-region", "ap.shanghai", "storage-region"},
+    {"storage-region", "ap-shanghai/", "storage-region"},
+    {"storage-region", "-shanghai", "storage-region"},
+    {"storage-region", "ap-shanghai\r\nX: y", "storage-region"},
+    {"storage-region",
+        "abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz-abcdefg",
+        "storage-region"},
 };
 
 static void
@@ -468,7 +479,7 @@ GST_START_TEST (test_start_refuses)
   /* And works once it is right. */
   g_object_set (rig->sink, "media-name", NULL, "media-type", NULL, "endpoint",
       "http://127.0.0.1:1", "backup-endpoint", NULL, "storage-endpoint", NULL,
-      "signature-url", NULL, "tls-ca-file", NULL, NULL);
+      "storage-region", NULL, "signature-url", NULL, "tls-ca-file", NULL, NULL);
   rig_set_state (rig, GST_STATE_READY);
   rig_free (rig);
 }
