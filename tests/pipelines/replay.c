@@ -230,6 +230,18 @@ ask_seeking (GstPad *pad)
     die ("the sink does not answer SEEKING in BYTES with yes");
 }
 
+/* EOS is handled when the media is committed. */
+static void
+push_event (GstPad *pad, GstEvent *event)
+{
+  gint64 begun = g_get_monotonic_time ();
+
+  /* Muxers ignore what comes back for a segment; so do we. */
+  gst_pad_push_event (pad, gst_event_ref (event));
+  if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+    g_print ("end-seconds %.3f\n", (g_get_monotonic_time () - begun) / 1e6);
+}
+
 static GstFlowReturn
 push_record (GstPad *pad, const Record *record)
 {
@@ -245,8 +257,7 @@ push_record (GstPad *pad, const Record *record)
         ask_seeking (pad);
       return GST_FLOW_OK;
     case RECORD_EVENT:
-      /* Muxers ignore what comes back for a segment; so do we. */
-      gst_pad_push_event (pad, gst_event_ref (GST_EVENT_CAST (record->object)));
+      push_event (pad, GST_EVENT_CAST (record->object));
       return GST_FLOW_OK;
   }
   return GST_FLOW_ERROR;
