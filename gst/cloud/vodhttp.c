@@ -18,6 +18,7 @@
 #include "voderror.h"
 #include "vodhttpbody.h"
 #include "vodhttpcall.h"
+#include "vodhttpdirect.h"
 #include "vodhttpproxy.h"
 
 #define BODY_FLOOR_RATE (16 * 1024) /* bytes/s, for the deadline */
@@ -29,6 +30,7 @@ struct _VodHttp {
   GProxyResolver *proxies; /* NULL: none */
   VodPace *pace;           /* NULL: no limit */
   guint timeout;
+  VodHttpDirect *direct;    /* NULL: libsoup writes every body */
   GPtrArray *sockets;       /* of GSocket: those that may still be open */
   VodHttpCall *call;        /* the request under way, NULL if none */
   VodHttpDeadline deadline; /* of that */
@@ -110,6 +112,8 @@ vod_http_new (const VodHttpSettings *settings, GError **error)
   http->timeout = MAX (settings->timeout, 1);
   http->proxies = g_steal_pointer (&proxies);
   http->pace = settings->pace ? vod_pace_ref (settings->pace) : NULL;
+  if (!settings->indirect)
+    http->direct = vod_http_direct_new ();
   http->sockets = g_ptr_array_new_with_free_func (g_object_unref);
   http->context = g_main_context_new ();
   g_main_context_push_thread_default (http->context);
@@ -130,6 +134,7 @@ vod_http_free (VodHttp *http)
   g_main_context_unref (http->context);
   g_clear_object (&http->proxies);
   g_clear_pointer (&http->pace, vod_pace_unref);
+  g_clear_pointer (&http->direct, vod_http_direct_free);
   g_ptr_array_unref (http->sockets);
   g_free (http);
 }
@@ -210,6 +215,10 @@ on_network_event (SoupMessage *msg, GSocketClientEvent event,
     case G_SOCKET_CLIENT_TLS_HANDSHAKED:
       call->handshaking = FALSE;
       break;
+    case G_SOCKET_CLIENT_COMPLETE:
+      if (call->http->direct)
+        vod_http_direct_opened (call->http->direct, connection);
+      break;
     default:
       break;
   }
@@ -223,11 +232,27 @@ on_accept_certificate (SoupMessage *msg, GTlsCertificate *certificate,
   return FALSE;
 }
 
+/* From here to the first read of the body libsoup writes nothing. */
+static void
+on_wrote_headers (SoupMessage *msg, VodHttpCall *call)
+{
+  g_autoptr (GOutputStream) connection = NULL;
+
+  if (call->body == NULL || call->http->direct == NULL)
+    return;
+  connection = vod_http_direct_find (call->http->direct, msg);
+  if (connection)
+    vod_http_body_stream_set_direct (
+        VOD_HTTP_BODY_STREAM (call->body), connection);
+}
+
 static void
 set_body (VodHttpCall *call, SoupMessage *msg)
 {
   const VodHttpRequest *request = call->request;
 
+  if (call->http->direct)
+    vod_http_direct_begin (call->http->direct);
   g_clear_object (&call->body);
   if (!request->body || request->body->length == 0)
     return;
@@ -268,6 +293,7 @@ connect_signals (VodHttpCall *call, SoupMessage *msg)
   g_signal_connect (
       msg, "accept-certificate", G_CALLBACK (on_accept_certificate), call);
   g_signal_connect (msg, "restarted", G_CALLBACK (on_restarted), call);
+  g_signal_connect (msg, "wrote-headers", G_CALLBACK (on_wrote_headers), call);
   g_signal_connect (
       msg, "got-informational", G_CALLBACK (on_informational), call);
 }

@@ -46,15 +46,19 @@ typedef struct {
   const gchar *tls_ca_file; /* PEM; NULL: the system's authorities */
   guint timeout;            /* seconds, > 0 */
   VodPace *pace; /* a reference is taken by vod_http_new(); NULL: no limit */
+  gboolean indirect; /* for tests: let libsoup write every body */
 } VodHttpSettings;
 
 /* Where a request's body comes from. Called only from vod_http_send(), in its
  * thread. @read copies at most @len bytes from @offset to @buffer and returns
  * how many (> 0 while @offset < length). It may be called again for the same
- * offset. */
+ * offset. @peek (may be NULL) gives the address of the bytes at @offset instead
+ * and *@len, how many follow; NULL: they have to be read. They must not change
+ * until the request has ended. */
 typedef struct {
   guint64 length;
   gsize (*read) (gpointer data, guint64 offset, gpointer buffer, gsize len);
+  const guint8 *(*peek) (gpointer data, guint64 offset, gsize *len);
   gpointer data;
 } VodHttpBody;
 

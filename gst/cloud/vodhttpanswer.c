@@ -83,10 +83,23 @@ read_bytes (gpointer data, guint64 offset, gpointer buffer, gsize len)
   return len;
 }
 
+static const guint8 *
+peek_bytes (gpointer data, guint64 offset, gsize *len)
+{
+  gsize size;
+  const guint8 *bytes = g_bytes_get_data (data, &size);
+
+  *len = size - offset;
+  return bytes + offset;
+}
+
 VodHttpBody
 vod_http_body_from_bytes (GBytes *bytes)
 {
-  VodHttpBody body = {g_bytes_get_size (bytes), read_bytes, bytes};
+  VodHttpBody body = {.length = g_bytes_get_size (bytes),
+      .read = read_bytes,
+      .peek = peek_bytes,
+      .data = bytes};
 
   return body;
 }

@@ -12,12 +12,17 @@ struct _VodHttpBodyStream {
   guint64 offset; /* of the next byte to be read */
   gsize handed;   /* bytes of the last piece, not yet known to be written */
   gboolean sent;
+  GOutputStream *direct; /* NULL: libsoup writes */
+  guint8 *buffer;        /* for what cannot be peeked at, once needed */
 };
+
+/* What is written at a time, and the least body that is worth it. */
+#define PIECE (256 * 1024)
+#define LEAST_DIRECT (32 * 1024)
 
 G_DEFINE_FINAL_TYPE (
     VodHttpBodyStream, vod_http_body_stream, G_TYPE_INPUT_STREAM)
 
-/* Being asked for more means that the piece before went out. */
 static void
 count_sent (VodHttpBodyStream *self)
 {
@@ -50,39 +55,123 @@ take_turn (VodHttpBodyStream *self, gsize count, GCancellable *cancellable)
   return taken;
 }
 
+/* How many of @count bytes may go next. 0: none, with @error. */
+static gsize
+begin_piece (VodHttpBodyStream *self, gsize count, GCancellable *cancellable,
+    GError **error)
+{
+  if (vod_http_deadline_passed (self->deadline)) {
+    g_set_error_literal (
+        error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "the request is too slow");
+    return 0;
+  }
+  count = take_turn (self, count, cancellable);
+  if (count == 0)
+    g_cancellable_set_error_if_cancelled (cancellable, error);
+  return count;
+}
+
+static gboolean
+read_piece (
+    VodHttpBodyStream *self, gpointer buffer, gsize *count, GError **error)
+{
+  const VodHttpBody *body = self->request->body;
+  gsize n = body->read (body->data, self->offset, buffer, *count);
+
+  if (n == 0 || n > *count) {
+    g_set_error_literal (
+        error, G_IO_ERROR, G_IO_ERROR_FAILED, "the body cannot be read");
+    return FALSE;
+  }
+  *count = n;
+  return TRUE;
+}
+
+/* The next piece, of at most *@count bytes. NULL: it cannot be read. */
+static const guint8 *
+find_piece (VodHttpBodyStream *self, gsize *count, GError **error)
+{
+  const VodHttpBody *body = self->request->body;
+  const guint8 *bytes = NULL;
+  gsize len = 0;
+
+  if (body->peek)
+    bytes = body->peek (body->data, self->offset, &len);
+  if (bytes) {
+    *count = MIN (*count, len);
+    return bytes;
+  }
+  if (self->buffer == NULL)
+    self->buffer = g_malloc (PIECE);
+  return read_piece (self, self->buffer, count, error) ? self->buffer : NULL;
+}
+
+/* All of it. */
+static gboolean
+write_directly (
+    VodHttpBodyStream *self, GCancellable *cancellable, GError **error)
+{
+  const VodHttpBody *body = self->request->body;
+
+  while (self->offset < body->length) {
+    gsize count = MIN (PIECE, body->length - self->offset);
+    const guint8 *bytes;
+
+    count = begin_piece (self, count, cancellable, error);
+    if (count == 0)
+      return FALSE;
+    bytes = find_piece (self, &count, error);
+    if (bytes == NULL ||
+        !g_output_stream_write_all (
+            self->direct, bytes, count, NULL, cancellable, error))
+      return FALSE;
+    self->offset += count;
+    self->handed = count;
+    count_sent (self);
+  }
+  return TRUE;
+}
+
 static gssize
 vod_http_body_stream_read (GInputStream *stream, void *buffer, gsize count,
     GCancellable *cancellable, GError **error)
 {
   VodHttpBodyStream *self = VOD_HTTP_BODY_STREAM (stream);
   const VodHttpBody *body = self->request->body;
-  guint64 left = body->length - self->offset;
-  gsize n;
 
+  /* Being asked for more means that the piece before went out. */
   count_sent (self);
-  if (left == 0) {
+  if (self->direct && !write_directly (self, cancellable, error))
+    return -1;
+  if (self->offset == body->length) {
     self->sent = TRUE;
     return 0;
   }
-  if (vod_http_deadline_passed (self->deadline)) {
-    g_set_error_literal (
-        error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "the request is too slow");
+  count = begin_piece (
+      self, MIN (count, body->length - self->offset), cancellable, error);
+  if (count == 0 || !read_piece (self, buffer, &count, error))
     return -1;
-  }
-  count = take_turn (self, MIN (count, left), cancellable);
-  if (count == 0) {
-    g_cancellable_set_error_if_cancelled (cancellable, error);
-    return -1;
-  }
-  n = body->read (body->data, self->offset, buffer, count);
-  if (n == 0 || n > count) {
-    g_set_error_literal (
-        error, G_IO_ERROR, G_IO_ERROR_FAILED, "the body cannot be read");
-    return -1;
-  }
-  self->offset += n;
-  self->handed = n;
-  return (gssize)n;
+  self->offset += count;
+  self->handed = count;
+  return (gssize)count;
+}
+
+void
+vod_http_body_stream_set_direct (
+    VodHttpBodyStream *stream, GOutputStream *connection)
+{
+  if (stream->offset == 0 && stream->request->body->length >= LEAST_DIRECT)
+    g_set_object (&stream->direct, connection);
+}
+
+static void
+vod_http_body_stream_finalize (GObject *object)
+{
+  VodHttpBodyStream *self = VOD_HTTP_BODY_STREAM (object);
+
+  g_clear_object (&self->direct);
+  g_free (self->buffer);
+  G_OBJECT_CLASS (vod_http_body_stream_parent_class)->finalize (object);
 }
 
 static void
@@ -90,6 +179,7 @@ vod_http_body_stream_class_init (VodHttpBodyStreamClass *klass)
 {
   GInputStreamClass *stream_class = G_INPUT_STREAM_CLASS (klass);
 
+  G_OBJECT_CLASS (klass)->finalize = vod_http_body_stream_finalize;
   stream_class->read_fn = vod_http_body_stream_read;
 }
 

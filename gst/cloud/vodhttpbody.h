@@ -3,6 +3,8 @@
  * vodhttpbody: a request's body as the GInputStream that libsoup reads. Part of
  * vodhttp; nobody else includes this.
  *
+ * A large body is written to the connection by the stream itself where that is
+ * known (vodhttpdirect), and libsoup only sees its end. Else
  * libsoup asks for the next piece only when the one before was written, so this
  * is the place where sent bytes are counted, where they wait for their turn, and
  * where a request that has become too slow ends. One stream serves one attempt: libsoup drops it when it
@@ -24,6 +26,10 @@ G_DECLARE_FINAL_TYPE (VodHttpBodyStream, vod_http_body_stream, VOD,
  * with G_IO_ERROR_TIMED_OUT after that. */
 GInputStream *vod_http_body_stream_new (
     const VodHttpRequest *request, VodHttpDeadline *deadline, VodPace *pace);
+
+/* The head was written, and the body may follow it into @connection. */
+void vod_http_body_stream_set_direct (
+    VodHttpBodyStream *stream, GOutputStream *connection);
 
 /* TRUE once the whole body was read, and so handed to the socket. */
 gboolean vod_http_body_stream_is_sent (VodHttpBodyStream *stream);

@@ -76,6 +76,12 @@ read_slice (gpointer data, guint64 offset, gpointer buffer, gsize len)
   return vod_slice_read (data, offset, buffer, len);
 }
 
+static const guint8 *
+peek_slice (gpointer data, guint64 offset, gsize *len)
+{
+  return vod_slice_peek (data, offset, len);
+}
+
 /* Hands all bytes of @slice to @digest, piece by piece. FALSE: they cannot be
  * read. */
 static gboolean
@@ -212,6 +218,7 @@ perform_part (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
   VodHttpBody body = {
       .length = job->slice->size,
       .read = read_slice,
+      .peek = peek_slice,
       .data = job->slice,
   };
   guint8 digest[VOD_MD5_SIZE];

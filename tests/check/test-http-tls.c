@@ -111,7 +111,8 @@ put_to (Server *server, const gchar *host, const gchar *ca,
   VodHttpSettings settings = {.user_agent = "vodtest",
       .tls_ca_file = ca,
       .timeout = 5,
-      .proxy = server->proxy ? proxy : NULL};
+      .proxy = server->proxy ? proxy : NULL,
+      .indirect = test_indirect ()};
   g_autoptr (VodHttp) http = vod_http_new (&settings, error);
 
   /* Twice, to see the connection used again. */
@@ -137,6 +138,7 @@ test_trusted_by_tls_ca_file (void)
   put_to (&server, "localhost", certs->ca_file, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (server.body_is_whole);
+  g_assert_true ((test_body_largest_piece () > 64 * 1024) != test_indirect ());
   put_to (&server, "127.0.0.1", certs->ca_file, NULL, &error);
   g_assert_no_error (error);
 }

@@ -487,7 +487,7 @@ expect_body_fails (VodHttpBody body, gint64 at, gint code)
 static void
 test_body_that_cannot_be_read_or_is_late (void)
 {
-  VodHttpBody nothing = {10, read_nothing, NULL};
+  VodHttpBody nothing = {.length = 10, .read = read_nothing};
   VodHttpBody too_much = {10, read_too_much, NULL};
 
   expect_body_fails (nothing, G_MAXINT64, G_IO_ERROR_FAILED);

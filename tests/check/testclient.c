@@ -4,10 +4,30 @@
  */
 #include "testclient.h"
 
+/* Of the test's own thread. */
+static gsize largest_piece;
+
+gboolean
+test_indirect (void)
+{
+  return g_getenv ("VOD_TEST_INDIRECT") != NULL;
+}
+
+gsize
+test_body_largest_piece (void)
+{
+  gsize largest = largest_piece;
+
+  largest_piece = 0;
+  return largest;
+}
+
 VodHttp *
 test_http_open (guint timeout)
 {
-  VodHttpSettings settings = {.user_agent = "vodtest/1", .timeout = timeout};
+  VodHttpSettings settings = {.user_agent = "vodtest/1",
+      .timeout = timeout,
+      .indirect = test_indirect ()};
   g_autoptr (GError) error = NULL;
   VodHttp *http = vod_http_new (&settings, &error);
 
@@ -26,6 +46,7 @@ read_pattern (gpointer data, guint64 offset, gpointer buffer, gsize len)
 {
   guint8 *bytes = buffer;
 
+  largest_piece = MAX (largest_piece, len);
   for (gsize i = 0; i < len; i++)
     bytes[i] = byte_at (offset + i);
   return len;
@@ -34,7 +55,7 @@ read_pattern (gpointer data, guint64 offset, gpointer buffer, gsize len)
 VodHttpBody
 test_body (guint64 length)
 {
-  VodHttpBody body = {length, read_pattern, NULL};
+  VodHttpBody body = {.length = length, .read = read_pattern};
 
   return body;
 }

@@ -24,6 +24,14 @@
   }                                                                            \
   G_STMT_END
 
+/* VOD_TEST_INDIRECT is set: libsoup is to write every body, as in another run of
+ * the same tests (vodhttpdirect). */
+gboolean test_indirect (void);
+
+/* The most bytes that were asked of test_body() at once, since the last call:
+ * more than libsoup ever asks for, if they were written past it. */
+gsize test_body_largest_piece (void);
+
 /* @timeout in seconds; no proxy, the system's authorities. */
 VodHttp *test_http_open (guint timeout);
 
