@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "gstvodimage.h"
+
 #define MIB G_GUINT64_CONSTANT (1048576)
 
 #define DEFAULT_SLICE_SIZE (8 * MIB)
@@ -497,7 +499,7 @@ gst_vod_settings_clear (GstVodSettings *settings)
   g_free (settings->media_name);
   g_free (settings->media_type);
   g_free (settings->cover_location);
-  g_clear_pointer (&settings->cover, gst_sample_unref);
+  g_clear_pointer (&settings->cover, g_bytes_unref);
   g_free (settings->report_id);
   g_free (settings->report_endpoint);
   g_free (settings->storage_region);
@@ -575,8 +577,8 @@ gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value)
   }
   switch (id) {
     case GST_VOD_PROP_COVER:
-      g_clear_pointer (&settings->cover, gst_sample_unref);
-      settings->cover = g_value_dup_boxed (value);
+      g_clear_pointer (&settings->cover, g_bytes_unref);
+      settings->cover = gst_vod_image_from_sample (g_value_get_boxed (value));
       break;
     case GST_VOD_PROP_SIGNATURE_HEADERS:
       g_clear_pointer (&settings->signature_headers, gst_structure_free);

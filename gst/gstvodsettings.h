@@ -21,7 +21,7 @@ typedef struct {
   gchar *media_name;
   gchar *media_type;
   gchar *cover_location;
-  GstSample *cover;
+  GBytes *cover; /* of the sample, up to a byte more than may be */
   gchar *report_id;
   gchar *report_endpoint;
   gchar *storage_region;
@@ -99,6 +99,7 @@ typedef struct {
   const gchar *upstream_file; /* path, if the bytes are a file's own */
   guint64 upstream_size;      /* bytes of it; 0: not known */
   const gchar *title;         /* tag */
+  GBytes *image;              /* tag */
 } GstVodStreamFacts;
 
 /* Declares the properties and sets the defaults. */

@@ -32,6 +32,7 @@
 
 #include <gio/gio.h>
 
+#include "gstvodimage.h"
 #include "gstvodmedia.h"
 #include "gstvodsettings.h"
 #include "gstvoduploads.h"
@@ -59,7 +60,8 @@ struct _GstVodSink {
   gboolean seek_pending;
   guint64 seek_to; /* where the next byte goes, if pending */
   const gchar *caps_type;
-  gchar *title; /* tag */
+  gchar *title;  /* tag */
+  GBytes *image; /* tag */
 };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
@@ -83,10 +85,10 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (
 
 /* --- data -----------------------------------------------------------------*/
 
-/* What the stream itself says about the media. @file and @title hold what the
- * facts point to. */
+/* What the stream itself says about the media. @file, @title and @image hold what
+ * the facts point to. */
 static GstVodStreamFacts
-gather_facts (GstVodSink *self, gchar **file, gchar **title)
+gather_facts (GstVodSink *self, gchar **file, gchar **title, GBytes **image)
 {
   GstVodStreamFacts facts = {0};
 
@@ -96,6 +98,7 @@ gather_facts (GstVodSink *self, gchar **file, gchar **title)
   g_mutex_lock (&self->lock);
   facts.caps_type = self->caps_type;
   facts.title = *title = g_strdup (self->title);
+  facts.image = *image = self->image ? g_bytes_ref (self->image) : NULL;
   g_mutex_unlock (&self->lock);
   return facts;
 }
@@ -106,9 +109,10 @@ static VodUpload *
 begin_upload (GstVodSink *self)
 {
   g_autofree gchar *file = NULL, *title = NULL;
+  g_autoptr (GBytes) image = NULL;
 
   if (!gst_vod_uploads_active (&self->uploads)) {
-    GstVodStreamFacts facts = gather_facts (self, &file, &title);
+    GstVodStreamFacts facts = gather_facts (self, &file, &title, &image);
 
     gst_vod_uploads_begin (&self->uploads, &facts);
   }
@@ -350,18 +354,34 @@ handle_segment (GstVodSink *self, GstEvent *event)
   g_mutex_unlock (&self->lock);
 }
 
+/* The stream is another one: its tags are forgotten. With the lock. */
+static void
+forget_tags (GstVodSink *self)
+{
+  g_clear_pointer (&self->title, g_free);
+  g_clear_pointer (&self->image, g_bytes_unref);
+}
+
 static void
 handle_tag (GstVodSink *self, GstEvent *event)
 {
+  GBytes *image;
   GstTagList *tags;
-  gchar *title;
+  gchar *title = NULL;
 
   gst_event_parse_tag (event, &tags);
-  if (!gst_tag_list_get_string (tags, GST_TAG_TITLE, &title))
-    return;
+  gst_tag_list_get_string (tags, GST_TAG_TITLE, &title);
+  image = gst_vod_image_from_tags (tags);
   g_mutex_lock (&self->lock);
-  g_free (self->title);
-  self->title = title;
+  if (title) {
+    g_free (self->title);
+    self->title = title;
+  }
+  if (image) {
+    g_clear_pointer (&self->image, g_bytes_unref);
+    self->image = image;
+    gst_vod_uploads_note_image (&self->uploads, image);
+  }
   g_mutex_unlock (&self->lock);
 }
 
@@ -385,7 +405,7 @@ gst_vod_sink_event (GstBaseSink *sink, GstEvent *event)
       if (gst_vod_uploads_outcome (&self->uploads) != GST_VOD_UNDER_WAY)
         retire_upload (self, FALSE);
       g_mutex_lock (&self->lock);
-      g_clear_pointer (&self->title, g_free);
+      forget_tags (self);
       g_mutex_unlock (&self->lock);
       break;
     default:
@@ -541,7 +561,7 @@ gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
     g_mutex_lock (&self->lock);
     gst_vod_uploads_expect_rewrites (&self->uploads, FALSE);
     self->caps_type = NULL;
-    g_clear_pointer (&self->title, g_free);
+    forget_tags (self);
     g_mutex_unlock (&self->lock);
   }
   return ret;
@@ -626,7 +646,7 @@ gst_vod_sink_finalize (GObject *object)
 
   gst_vod_uploads_clear (&self->uploads);
   gst_vod_settings_clear (&self->settings);
-  g_free (self->title);
+  forget_tags (self);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }

@@ -80,6 +80,13 @@ gst_vod_uploads_expect_rewrites (GstVodUploads *uploads, gboolean expected)
     vod_upload_expect_rewrites (uploads->upload);
 }
 
+void
+gst_vod_uploads_note_image (GstVodUploads *uploads, GBytes *image)
+{
+  if (uploads->upload)
+    vod_upload_set_cover (uploads->upload, VOD_COVER_TAG, image);
+}
+
 guint64
 gst_vod_uploads_position (GstVodUploads *uploads)
 {
@@ -99,6 +106,9 @@ forward_setting (GstVodUploads *uploads, guint id)
   switch (id) {
     case GST_VOD_PROP_SIGNATURE:
       vod_upload_set_signature (uploads->upload, settings->signature);
+      break;
+    case GST_VOD_PROP_COVER:
+      vod_upload_set_cover (uploads->upload, VOD_COVER_SAMPLE, settings->cover);
       break;
     case GST_VOD_PROP_UPLOAD_PAUSED:
       vod_upload_set_paused (uploads->upload, settings->upload_paused);
@@ -159,7 +169,8 @@ reap (GstVodUploads *uploads)
 
 /* With the lock. */
 static void
-create_upload (GstVodUploads *uploads, const VodUploadSettings *latched)
+create_upload (GstVodUploads *uploads, const VodUploadSettings *latched,
+    const GstVodStreamFacts *facts)
 {
   const GstVodSettings *settings = uploads->settings;
   VodUpload *upload = vod_upload_new (latched, &gst_vod_report_events,
@@ -172,6 +183,8 @@ create_upload (GstVodUploads *uploads, const VodUploadSettings *latched)
   vod_upload_set_paused (upload, settings->upload_paused);
   vod_upload_set_max_bitrate (upload, settings->max_upload_bitrate);
   vod_upload_set_discard_on_stop (upload, settings->discard_on_stop);
+  vod_upload_set_cover (upload, VOD_COVER_SAMPLE, settings->cover);
+  vod_upload_set_cover (upload, VOD_COVER_TAG, facts->image);
   if (uploads->rewrites_expected)
     vod_upload_expect_rewrites (upload);
   vod_upload_interrupt (upload, uploads->interrupted);
@@ -200,7 +213,7 @@ latch (GstVodUploads *uploads, const GstVodStreamFacts *facts, GError **error)
   if (!valid)
     return;
   latched.pace = vod_pace_ref (uploads->pace);
-  create_upload (uploads, &latched);
+  create_upload (uploads, &latched, facts);
   GST_INFO_OBJECT (uploads->sink,
       "media '%s' of type %s, endpoint %s, backup %s", latched.name,
       latched.type, latched.endpoint,

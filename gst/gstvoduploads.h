@@ -70,6 +70,9 @@ void gst_vod_uploads_interrupt (GstVodUploads *uploads, gboolean interrupted);
 void
 gst_vod_uploads_expect_rewrites (GstVodUploads *uploads, gboolean expected);
 
+/* The stream has brought a picture of itself (NULL: there is none any more). */
+void gst_vod_uploads_note_image (GstVodUploads *uploads, GBytes *image);
+
 /* The setting @id was set: the current upload takes it, if it is one that may
  * change. TRUE: it is latched and an upload is under way, so that it counts for
  * the next one only. */

@@ -29,6 +29,7 @@ applied_clear (gpointer data)
   g_free (applied->session_key);
   g_free (applied->bucket_host);
   g_free (applied->key);
+  g_free (applied->cover_key);
   g_free (applied->accelerate_host);
   g_free (applied->upload_domain);
   g_free (applied->credentials.secret_id);
@@ -81,6 +82,7 @@ vod_api_committed_clear (VodApiCommitted *committed)
 {
   g_clear_pointer (&committed->file_id, g_free);
   g_clear_pointer (&committed->video_url, g_free);
+  g_clear_pointer (&committed->cover_url, g_free);
   g_clear_pointer (&committed->verify_content, g_free);
 }
 
@@ -307,11 +309,12 @@ take_bucket_host (JsonObject *data, gchar **result, GError **error)
   return TRUE;
 }
 
+/* @what: "video" or "cover". */
 static gboolean
-take_key (JsonObject *data, gchar **result, GError **error)
+take_key (JsonObject *data, const gchar *what, gchar **result, GError **error)
 {
   const gchar *path =
-      vod_json_string (vod_json_object (data, "video"), "storagePath");
+      vod_json_string (vod_json_object (data, what), "storagePath");
 
   if (!path || path[0] != '/' || !vod_api_check_object_key (path + 1))
     return wrong ("storagePath", error);
@@ -436,6 +439,24 @@ vod_api_prepare (VodHttp *http, const gchar *endpoint, const gchar *signature,
   return regions;
 }
 
+static void
+add_size (JsonBuilder *builder, const gchar *name, guint64 size)
+{
+  if (size == 0 || size > G_MAXINT64)
+    return;
+  json_builder_set_member_name (builder, name);
+  json_builder_add_int_value (builder, (gint64)size);
+}
+
+static void
+add_cover (
+    JsonBuilder *builder, const gchar *name, const gchar *type, guint64 size)
+{
+  add_string (builder, "coverName", name);
+  add_string (builder, "coverType", type);
+  add_size (builder, "coverSize", size);
+}
+
 static GBytes *
 apply_body (const VodApiApply *apply)
 {
@@ -448,14 +469,30 @@ apply_body (const VodApiApply *apply)
   } else {
     add_string (builder, "videoName", apply->name);
     add_string (builder, "videoType", apply->type);
-    if (apply->size > 0 && apply->size <= G_MAXINT64) {
-      json_builder_set_member_name (builder, "videoSize");
-      json_builder_add_int_value (builder, (gint64)apply->size);
-    }
+    add_size (builder, "videoSize", apply->size);
     if (apply->storage_region)
       add_string (builder, "storageRegion", apply->storage_region);
+    if (apply->cover_type)
+      add_cover (builder, apply->name, apply->cover_type, apply->cover_size);
   }
   return finish_body (builder);
+}
+
+/* What the answer to any Apply has. */
+static VodApiApplied *
+take_applied (JsonObject *data, GError **error)
+{
+  g_autoptr (VodApiApplied) applied = g_atomic_rc_box_new0 (VodApiApplied);
+
+  if (!take_word (data, "vodSessionKey", SECRET_MAX_BYTES,
+          &applied->session_key, error) ||
+      !take_bucket_host (data, &applied->bucket_host, error) ||
+      !take_credentials (data, &applied->credentials, error))
+    return NULL;
+  take_app_id (data, &applied->app_id);
+  applied->accelerate_host = take_host (data, "MiniProgramAccelerateHost");
+  applied->upload_domain = take_upload_domain (data);
+  return g_steal_pointer (&applied);
 }
 
 VodApiApplied *
@@ -469,23 +506,45 @@ vod_api_apply (VodHttp *http, const gchar *endpoint, const VodApiApply *apply,
 
   if (!data)
     return NULL;
-  applied = g_atomic_rc_box_new0 (VodApiApplied);
-  if (!take_word (data, "vodSessionKey", SECRET_MAX_BYTES,
-          &applied->session_key, error) ||
-      !take_bucket_host (data, &applied->bucket_host, error) ||
-      !take_key (data, &applied->key, error) ||
-      !take_credentials (data, &applied->credentials, error))
+  applied = take_applied (data, error);
+  if (!applied || !take_key (data, "video", &applied->key, error))
     return NULL;
-  take_app_id (data, &applied->app_id);
-  applied->accelerate_host = take_host (data, "MiniProgramAccelerateHost");
-  applied->upload_domain = take_upload_domain (data);
+  /* Without a usable place the cover comes later; the media does not suffer. */
+  take_key (data, "cover", &applied->cover_key, NULL);
+  if (g_strcmp0 (applied->cover_key, applied->key) == 0)
+    g_clear_pointer (&applied->cover_key, g_free);
   return g_steal_pointer (&applied);
 }
 
-static gboolean
-take_video_url (JsonObject *video, gchar **result, GError **error)
+VodApiApplied *
+vod_api_apply_cover (VodHttp *http, const gchar *endpoint,
+    const gchar *signature, const gchar *file_id, const gchar *name,
+    const gchar *type, guint64 size, GCancellable *cancellable, GError **error)
 {
-  const gchar *url = vod_json_string (video, "url");
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (GBytes) body = NULL;
+  g_autoptr (JsonObject) data = NULL;
+  g_autoptr (VodApiApplied) applied = NULL;
+
+  json_builder_begin_object (builder);
+  add_string (builder, "signature", signature);
+  add_string (builder, "fileId", file_id);
+  add_cover (builder, name, type, size);
+  body = finish_body (builder);
+  data = call (http, endpoint, "ApplyUploadUGC", body, 0, cancellable, error);
+  if (!data)
+    return NULL;
+  applied = take_applied (data, error);
+  if (!applied || !take_key (data, "cover", &applied->cover_key, error))
+    return NULL;
+  return g_steal_pointer (&applied);
+}
+
+/* @object: the video or the cover. */
+static gboolean
+take_url (JsonObject *object, gchar **result, GError **error)
+{
+  const gchar *url = vod_json_string (object, "url");
 
   if (!url || !is_clean_text (url, URL_MAX_BYTES) ||
       (!g_str_has_prefix (url, "http://") &&
@@ -509,34 +568,57 @@ take_verify_content (JsonObject *video, gchar **result, GError **error)
   return TRUE;
 }
 
-gboolean
-vod_api_commit (VodHttp *http, const gchar *endpoint, const gchar *signature,
-    const gchar *session_key, GCancellable *cancellable,
-    VodApiCommitted *committed, GError **error)
+static JsonObject *
+call_commit (VodHttp *http, const gchar *endpoint, const gchar *signature,
+    const gchar *session_key, GCancellable *cancellable, GError **error)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   g_autoptr (GBytes) body = NULL;
-  g_autoptr (JsonObject) data = NULL;
-  g_auto (VodApiCommitted) result = {0};
-  JsonObject *video;
 
   json_builder_begin_object (builder);
   add_string (builder, "signature", signature);
   add_string (builder, "vodSessionKey", session_key);
   body = finish_body (builder);
-  data = call (http, endpoint, "CommitUploadUGC", body, 0, cancellable, error);
+  return call (http, endpoint, "CommitUploadUGC", body, 0, cancellable, error);
+}
+
+gboolean
+vod_api_commit (VodHttp *http, const gchar *endpoint, const gchar *signature,
+    const gchar *session_key, GCancellable *cancellable,
+    VodApiCommitted *committed, GError **error)
+{
+  g_autoptr (JsonObject) data =
+      call_commit (http, endpoint, signature, session_key, cancellable, error);
+  g_auto (VodApiCommitted) result = {0};
+  JsonObject *video;
+
   if (!data)
     return FALSE;
   video = vod_json_object (data, "video");
   if (!video)
     return wrong ("video", error);
   if (!take_word (data, "fileId", 128, &result.file_id, error) ||
-      !take_video_url (video, &result.video_url, error) ||
+      !take_url (video, &result.video_url, error) ||
       !take_verify_content (video, &result.verify_content, error))
     return FALSE;
+  take_url (vod_json_object (data, "cover"), &result.cover_url, NULL);
   *committed = result;
   memset (&result, 0, sizeof result);
   return TRUE;
+}
+
+gchar *
+vod_api_commit_cover (VodHttp *http, const gchar *endpoint,
+    const gchar *signature, const gchar *session_key, GCancellable *cancellable,
+    GError **error)
+{
+  g_autoptr (JsonObject) data =
+      call_commit (http, endpoint, signature, session_key, cancellable, error);
+  gchar *url = NULL;
+
+  if (data)
+    take_url (vod_json_object (data, "cover"), &url, error);
+  return url;
 }
 
 /* --- names --- */

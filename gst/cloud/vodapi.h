@@ -17,6 +17,8 @@ typedef struct {
   const gchar *type;           /* of a new upload: extension without dot */
   guint64 size;                /* of a new upload: 0 = not known, is left out */
   const gchar *storage_region; /* of a new upload: a label; NULL: left out */
+  const gchar *cover_type; /* of a new upload with a cover: its extension … */
+  guint64 cover_size;      /* … and bytes; NULL: without */
 } VodApiApply;
 
 /* What Apply answered, checked: every string is present, bounded, printable
@@ -27,7 +29,8 @@ typedef struct {
 typedef struct {
   gchar *session_key;
   gchar *bucket_host; /* <bucket>-<appid>.cos.<region>.myqcloud.com */
-  gchar *key;         /* storagePath without its leading "/" */
+  gchar *key;         /* the video's storagePath without its leading "/" */
+  gchar *cover_key;   /* the cover's; NULL: none was asked for, or given */
   gint64 app_id;      /* the account's, for reports; 0: not known */
   /* Hosts that would be faster, "name" or "name:port" in lower case, or NULL:
    * to be forwarded by (MiniProgramAccelerateHost), and to be used as the
@@ -56,6 +59,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VodApiApplied, vod_api_applied_unref)
 typedef struct {
   gchar *file_id;
   gchar *video_url;
+  gchar *cover_url;      /* may be NULL */
   gchar *verify_content; /* may be NULL */
 } VodApiCommitted;
 
@@ -84,6 +88,17 @@ VodApiApplied *vod_api_apply (VodHttp *http, const gchar *endpoint,
 gboolean vod_api_commit (VodHttp *http, const gchar *endpoint,
     const gchar *signature, const gchar *session_key, GCancellable *cancellable,
     VodApiCommitted *committed, GError **error);
+
+/* ApplyUploadUGC for another cover of the committed media @file_id (protocol.md
+ * 1.3, "alter cover"): its answer has a cover_key, and no key. */
+VodApiApplied *vod_api_apply_cover (VodHttp *http, const gchar *endpoint,
+    const gchar *signature, const gchar *file_id, const gchar *name,
+    const gchar *type, guint64 size, GCancellable *cancellable, GError **error);
+
+/* CommitUploadUGC for that: returns the cover's URL. */
+gchar *vod_api_commit_cover (VodHttp *http, const gchar *endpoint,
+    const gchar *signature, const gchar *session_key, GCancellable *cancellable,
+    GError **error);
 
 /* The name part of interface.md's `media-name`: NULL if @name may be sent, else
  * what is wrong with it, for people. */

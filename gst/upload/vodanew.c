@@ -23,6 +23,8 @@ start_over (VodUpload *upload)
   upload->resuming = upload->look_first = FALSE;
   upload->step = vod_upload_first_step (upload);
   upload->renew_wanted = upload->parts_to_delete = FALSE;
+  upload->commit_unanswered = FALSE;
+  vod_cover_announce (&upload->cover, NULL);
   g_clear_pointer (&upload->upload_id, g_free);
   g_clear_pointer (&upload->applied, vod_api_applied_unref);
 }
@@ -97,15 +99,29 @@ try_anew (VodWorker *worker)
   return TRUE;
 }
 
+gboolean
+vod_upload_was_refused (GError *error)
+{
+  return error->code == VOD_ERROR_SERVICE &&
+      vod_retry_classify (error, 1) != VOD_RETRY_SIGNATURE &&
+      vod_error_details (error)->number != 10004;
+}
+
+/* Commit was refused: another upload without the cover that this one has, or
+ * should have had, may be committed; unless this one may be so already. */
+static gboolean
+may_help_without_cover (const VodUpload *upload)
+{
+  return upload->applied->cover_key && !upload->commit_unanswered;
+}
+
 /* Is another upload likely to come further than this one, which has failed for
  * good? */
 static gboolean
 may_help (VodUpload *upload, const VodJob *job, GError *error)
 {
   gboolean gone = vod_error_has_code (error, "NoSuchUpload");
-  gboolean refused = error->code == VOD_ERROR_SERVICE &&
-      vod_retry_classify (error, 1) != VOD_RETRY_SIGNATURE &&
-      vod_error_details (error)->number != 10004;
+  gboolean refused = vod_upload_was_refused (error);
 
   switch (job->kind) {
     case VOD_JOB_APPLY:
@@ -121,7 +137,9 @@ may_help (VodUpload *upload, const VodJob *job, GError *error)
           vod_error_has_code (error, "InvalidPart");
     case VOD_JOB_COMMIT:
       /* An object that was seen there may be committed already. */
-      return refused && upload->resuming && !upload->seen;
+      return refused &&
+          (may_help_without_cover (upload) ||
+              (upload->resuming && !upload->seen));
     default:
       return FALSE;
   }
@@ -130,7 +148,11 @@ may_help (VodUpload *upload, const VodJob *job, GError *error)
 gboolean
 vod_upload_begin_anew (VodWorker *worker, const VodJob *job, GError *error)
 {
-  return may_help (worker->upload, job, error) && try_anew (worker);
+  if (!may_help (worker->upload, job, error))
+    return FALSE;
+  if (job->kind == VOD_JOB_COMMIT)
+    worker->upload->cover.alone = TRUE;
+  return try_anew (worker);
 }
 
 /* With the lock. FALSE: the upload has ended; with @error, because bytes that
@@ -138,7 +160,7 @@ vod_upload_begin_anew (VodWorker *worker, const VodJob *job, GError *error)
 static gboolean
 begin_parting (VodUpload *upload, GError **error)
 {
-  if (upload->end != VOD_END_NONE || upload->ending)
+  if (upload->end != VOD_END_NONE || upload->ending || upload->committed)
     return FALSE;
   if (!vod_slices_restart (upload->slices)) {
     vod_error_set (error, VOD_ERROR_READ,

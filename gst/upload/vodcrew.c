@@ -77,11 +77,13 @@ vod_upload_ensure_workers (VodUpload *upload)
       upload->ending)
     return;
   if (upload->step != VOD_STEP_PARTS)
-    wanted = upload->step_try.busy ? 0 : 1;
+    wanted =
+        !upload->step_try.busy || vod_upload_cover_due (upload, now, &wake);
   else if (upload->paused)
     wanted = 0;
   else
-    wanted = vod_slices_sendable (upload->slices, now) + !upload->swept;
+    wanted = vod_slices_sendable (upload->slices, now) + !upload->swept +
+        vod_upload_cover_due (upload, now, &wake);
   if (vod_upload_sync_due (upload, now, &wake))
     wanted++;
   count_workers (upload, &running, &busy);

@@ -67,10 +67,40 @@ vod_upload_let_go (VodUpload *upload, gboolean keep, VodLocalDiscard why)
 gboolean
 vod_upload_claim_end (VodUpload *upload)
 {
-  if (upload->end != VOD_END_NONE || upload->ending)
+  if (upload->end != VOD_END_NONE || upload->ending || upload->committed)
     return FALSE;
   upload->ending = TRUE;
   return TRUE;
+}
+
+void
+vod_upload_tell_success (VodUpload *upload)
+{
+  VodUploadResult result = {
+      .file_id = upload->result.file_id,
+      .video_url = upload->result.video_url,
+      .cover_url = upload->result.cover_url,
+      .verify_content = upload->result.verify_content,
+      .spool_location = upload->kept_spool,
+  };
+  VodSlicesStats stats;
+
+  upload->ending = TRUE;
+  upload->step = VOD_STEP_END;
+  vod_slices_get_stats (upload->slices, &stats);
+  result.size = stats.size;
+  result.parts = vod_slices_count (upload->slices);
+  g_mutex_unlock (&upload->lock);
+
+  upload->events.milestone (VOD_UPLOAD_CLOSED, upload->data);
+  upload->events.finished (&result, upload->data);
+
+  g_mutex_lock (&upload->lock);
+  if (upload->end == VOD_END_NONE)
+    upload->end = VOD_END_DONE;
+  vod_slices_release (upload->slices);
+  g_cond_broadcast (&upload->work);
+  g_cond_broadcast (&upload->room);
 }
 
 /* Would another run with the same media come any further? */
@@ -153,6 +183,8 @@ vod_upload_fail (VodUpload *upload, GError *error)
 
   g_mutex_lock (&upload->lock);
   claimed = vod_upload_claim_end (upload);
+  if (upload->committed && error->code == VOD_ERROR_CANCELLED)
+    vod_upload_end_exchange (upload);
   g_mutex_unlock (&upload->lock);
   if (claimed)
     vod_upload_tell_failure (upload, error);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../cloud/vodchecksum.h"
+#include "../cloud/vodimage.h"
 #include "vodretry.h"
 
 #define READ_PIECE (256 * 1024)
@@ -19,6 +20,8 @@ vod_job_clear (VodJob *job)
   g_free (job->signature);
   g_free (job->region);
   g_free (job->new_region);
+  g_clear_pointer (&job->cover, g_bytes_unref);
+  g_free (job->file_id);
   g_strfreev (job->etags);
   g_free (job->receipt_before.etag);
   g_free (job->cuts);
@@ -48,6 +51,11 @@ vod_job_phase (VodJobKind kind)
       return VOD_PHASE_COMPLETE;
     case VOD_JOB_COMMIT:
       return VOD_PHASE_COMMIT;
+    case VOD_JOB_COVER:
+    case VOD_JOB_COVER_APPLY:
+    case VOD_JOB_COVER_PUT:
+    case VOD_JOB_COVER_COMMIT:
+      return VOD_PHASE_COVER;
     case VOD_JOB_PART:
     case VOD_JOB_ABORT:
     case VOD_JOB_NONE:
@@ -239,6 +247,81 @@ perform_part (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
     check_receipt (job, md5, error);
 }
 
+/* --- the cover ------------------------------------------------------------*/
+
+/* Returns @digest, or NULL: there is no MD5 to be had. */
+static const guint8 *
+digest_cover (VodJob *job, guint8 digest[VOD_MD5_SIZE])
+{
+  VodMd5 *md5 = vod_md5_new ();
+  gsize len;
+  gconstpointer data = g_bytes_get_data (job->cover, &len);
+
+  job->size = len;
+  job->crc64 = vod_crc64 (0, data, len);
+  vod_md5_update (md5, data, len);
+  return vod_md5_finish (md5, digest) ? digest : NULL;
+}
+
+static gboolean
+cover_is_right (const VodJob *job, const guint8 *md5)
+{
+  return job->receipt.has_crc64 ? job->receipt.crc64 == job->crc64
+                                : md5 && etag_is_md5 (job->receipt.etag, md5);
+}
+
+/* There was no answer: is it up all the same? If not, is it the network, or only
+ * this request that does not get through? */
+static gboolean
+look_for_cover (VodJob *job, VodHttp *http, const VodCosTarget *target,
+    const guint8 *md5, GCancellable *cancellable)
+{
+  g_autoptr (GError) error = NULL;
+  guint64 size;
+
+  if (vod_cos_head (http, target, cancellable, &size, &job->receipt, &error)) {
+    job->reached = TRUE;
+    return size == job->size && cover_is_right (job, md5);
+  }
+  job->reached = vod_error_details (error)->http_status != 0;
+  return FALSE;
+}
+
+static void
+perform_cover (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
+    const VodCosTarget *media, GCancellable *cancellable, GError **error)
+{
+  const gchar *type = vod_image_content_type (vod_cover_type (job->cover));
+  VodHttpBody body = vod_http_body_from_bytes (job->cover);
+  VodCosTarget target = *media;
+  guint8 digest[VOD_MD5_SIZE];
+  const guint8 *md5 = digest_cover (job, digest);
+  GError *failure = NULL;
+
+  target.key = job->applied->cover_key;
+  if (vod_cos_put_object (http, &target, &body, type,
+          settings->content_md5 ? md5 : NULL, cancellable, &job->receipt,
+          &failure)) {
+    if (!cover_is_right (job, md5))
+      vod_error_set (error, VOD_ERROR_INTEGRITY,
+          "It cannot be told to have arrived whole");
+  } else if (failure->code == VOD_ERROR_NETWORK &&
+      look_for_cover (job, http, &target, md5, cancellable)) {
+    g_error_free (failure);
+  } else {
+    g_propagate_error (error, failure);
+  }
+}
+
+static void
+perform_cover_apply (VodJob *job, const VodUploadSettings *settings,
+    VodHttp *http, GCancellable *cancellable, GError **error)
+{
+  job->new_applied = vod_api_apply_cover (http, settings->endpoint,
+      job->signature, job->file_id, settings->name, vod_cover_type (job->cover),
+      g_bytes_get_size (job->cover), cancellable, error);
+}
+
 /* --- the whole object -----------------------------------------------------*/
 
 static void
@@ -417,6 +500,8 @@ vod_job_perform (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
           .type = settings->type,
           .size = settings->expected_size,
           .storage_region = job->region,
+          .cover_type = job->cover ? vod_cover_type (job->cover) : NULL,
+          .cover_size = job->cover ? g_bytes_get_size (job->cover) : 0,
       };
 
       job->new_applied =
@@ -447,6 +532,17 @@ vod_job_perform (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
     case VOD_JOB_COMMIT:
       vod_api_commit (http, settings->endpoint, job->signature,
           job->applied->session_key, cancellable, &job->committed, &error);
+      break;
+    case VOD_JOB_COVER:
+    case VOD_JOB_COVER_PUT:
+      perform_cover (job, settings, http, &target, cancellable, &error);
+      break;
+    case VOD_JOB_COVER_APPLY:
+      perform_cover_apply (job, settings, http, cancellable, &error);
+      break;
+    case VOD_JOB_COVER_COMMIT:
+      job->committed.cover_url = vod_api_commit_cover (http, settings->endpoint,
+          job->signature, job->applied->session_key, cancellable, &error);
       break;
     case VOD_JOB_ABORT:
       perform_abort (http, &target, job->upload_id, cancellable, &error);

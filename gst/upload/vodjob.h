@@ -27,6 +27,10 @@ typedef enum {
   VOD_JOB_COMPLETE,
   VOD_JOB_LOOK,
   VOD_JOB_COMMIT,
+  VOD_JOB_COVER,       /* uploads the cover beside the media */
+  VOD_JOB_COVER_APPLY, /* the media is committed: asks for another cover, … */
+  VOD_JOB_COVER_PUT,   /* … uploads it … */
+  VOD_JOB_COVER_COMMIT, /* … and makes it the media's */
   VOD_JOB_ABORT,
   VOD_JOB_SYNC,  /* the spool to the disk */
   VOD_JOB_SWEEP, /* deletes what an earlier upload could not */
@@ -49,8 +53,10 @@ typedef struct {
   /* What it works on. */
   VodApiApplied *applied; /* reference; NULL before Apply */
   gchar *upload_id;
-  gchar *signature; /* APPLY, RENEW, COMMIT, SWEEP */
+  gchar *signature; /* APPLY, RENEW, COMMIT, SWEEP, COVER_APPLY, _COMMIT */
   gchar *region;    /* APPLY: to store in; NULL: the service chooses */
+  GBytes *cover;    /* APPLY (NULL: none), COVER, COVER_… */
+  gchar *file_id;   /* COVER_APPLY */
   VodSlice *slice;  /* PART: in flight, with this worker */
   VodJobCut *cuts;  /* PART: to be noted before it is sent */
   guint n_cuts;
@@ -72,6 +78,7 @@ typedef struct {
   gchar *new_upload_id;
   GArray *listed;   /* LIST: of VodCosPart */
   gboolean skipped; /* PART: it was there */
+  gboolean reached; /* COVER, COVER_PUT: the storage answers, if not to them */
   gboolean seen;    /* LOOK, CHECK: the object is there as it should be; else
                      * without an error: we may not look */
   VodCosReceipt receipt;

@@ -53,24 +53,22 @@ note_success (VodUpload *upload)
 
 /* --- what succeeded -------------------------------------------------------*/
 
-/* Around what is told without the lock: a worker that is in the owner's hands
- * is not free for a job. */
-static void
-leave_lock (VodWorker *worker)
+void
+vod_upload_leave_lock (VodWorker *worker)
 {
   worker->busy = TRUE;
   g_mutex_unlock (&worker->upload->lock);
 }
 
-static void
-return_to_lock (VodWorker *worker)
+void
+vod_upload_return_to_lock (VodWorker *worker)
 {
   g_mutex_lock (&worker->upload->lock);
   worker->busy = FALSE;
 }
 
-static void
-next_step (VodUpload *upload, VodStep step)
+void
+vod_upload_next_step (VodUpload *upload, VodStep step)
 {
   upload->step = step;
   upload->step_try = (VodTry){0};
@@ -102,12 +100,13 @@ settle_renewal (VodWorker *worker, VodJob *job)
         "Fresh credentials are for another object than the one begun");
 
     vod_error_set_phase (error, VOD_PHASE_APPLY);
-    leave_lock (worker);
+    vod_upload_leave_lock (worker);
     vod_upload_fail (upload, error);
-    return_to_lock (worker);
+    vod_upload_return_to_lock (worker);
     return;
   }
   adopt_applied (upload, job->new_applied);
+  vod_upload_review_place (upload);
   /* A renewal that a refusal forced is progress once: then only what it was
    * for is, else retry-duration would never end. */
   if (!upload->renew_wanted || !upload->renewed)
@@ -127,40 +126,36 @@ wait_unpinned (VodUpload *upload, const VodSlice *slice)
     g_cond_wait (&upload->work, &upload->lock);
 }
 
+/* From here on nothing fails the upload; what is kept of it is not needed any
+ * more. The cover may have to be exchanged. */
 static void
 settle_commit (VodWorker *worker, VodJob *job)
 {
   VodUpload *upload = worker->upload;
-  g_autofree gchar *kept = NULL;
-  VodSlicesStats stats;
-  VodUploadResult result = {
-      .file_id = job->committed.file_id,
-      .video_url = job->committed.video_url,
-      .verify_content = job->committed.verify_content,
-  };
+  g_autoptr (GBytes) cover = NULL;
 
   if (!vod_upload_claim_end (upload))
     return;
+  upload->committed = TRUE;
+  upload->ending = upload->spooling = FALSE;
   upload->step = VOD_STEP_END;
-  vod_slices_get_stats (upload->slices, &stats);
-  result.size = stats.size;
-  result.parts = vod_slices_count (upload->slices);
-  vod_upload_report_done (upload, &job->committed);
-  leave_lock (worker);
-
+  upload->result = job->committed;
+  job->committed = (VodApiCommitted){0};
+  if (upload->cover.dropped && !upload->cover.up)
+    g_clear_pointer (&upload->result.cover_url, g_free);
+  /* What the service has not taken, though it is there. */
+  if (upload->result.cover_url == NULL)
+    vod_cover_announce (&upload->cover, NULL);
+  vod_upload_report_done (upload, &upload->result);
+  vod_upload_leave_lock (worker);
   if (upload->local)
-    kept = vod_local_committed (upload->local, job->committed.file_id);
-  result.spool_location = kept;
+    upload->kept_spool =
+        vod_local_committed (upload->local, upload->result.file_id);
   vod_upload_tell_progress (upload, TRUE);
-  upload->events.milestone (VOD_UPLOAD_CLOSED, upload->data);
-  upload->events.finished (&result, upload->data);
-
-  return_to_lock (worker);
-  if (upload->end == VOD_END_NONE)
-    upload->end = VOD_END_DONE;
-  vod_slices_release (upload->slices);
-  g_cond_broadcast (&upload->work);
-  g_cond_broadcast (&upload->room);
+  cover = vod_upload_find_cover (upload, TRUE);
+  vod_upload_return_to_lock (worker);
+  if (!vod_upload_begin_exchange (upload, cover))
+    vod_upload_tell_success (upload);
 }
 
 /* The upload is open: parts may be sent. */
@@ -169,13 +164,13 @@ begin_parts (VodWorker *worker)
 {
   VodUpload *upload = worker->upload;
 
-  next_step (upload, VOD_STEP_PARTS);
+  vod_upload_next_step (upload, VOD_STEP_PARTS);
   if (upload->end != VOD_END_NONE || upload->ending)
     return;
   vod_upload_ensure_workers (upload);
-  leave_lock (worker);
+  vod_upload_leave_lock (worker);
   upload->events.milestone (VOD_UPLOAD_OPENED, upload->data);
-  return_to_lock (worker);
+  vod_upload_return_to_lock (worker);
 }
 
 static void
@@ -216,16 +211,17 @@ settle_apply (VodWorker *worker, VodJob *job)
       vod_api_applied_same_object (job->new_applied, upload->applied);
 
   adopt_applied (upload, job->new_applied);
+  vod_upload_place_cover (upload, job);
   if (!same) {
     g_clear_pointer (&upload->upload_id, g_free);
     upload->look_first = FALSE;
   }
   if (upload->upload_id == NULL)
-    next_step (upload, VOD_STEP_INITIATE);
+    vod_upload_next_step (upload, VOD_STEP_INITIATE);
   else if (upload->may_be_completed)
-    next_step (upload, VOD_STEP_CHECK);
+    vod_upload_next_step (upload, VOD_STEP_CHECK);
   else
-    next_step (upload, VOD_STEP_LIST);
+    vod_upload_next_step (upload, VOD_STEP_LIST);
 }
 
 /* Complete got through: everything is there, and is compared with what comes
@@ -277,7 +273,7 @@ settle_aside (VodWorker *worker, VodJob *job, const GError *error)
       upload->last_sync = g_get_monotonic_time ();
       if (job->attempt != upload->attempt)
         break;
-      if (error) {
+      if (error && !upload->committed) {
         upload->spooling = FALSE;
         upload->spool_trouble = g_error_copy (error);
       } else {
@@ -290,7 +286,7 @@ settle_aside (VodWorker *worker, VodJob *job, const GError *error)
         break;
       upload->region = g_steal_pointer (&job->new_region);
       upload->region_sought = TRUE;
-      next_step (upload, VOD_STEP_APPLY);
+      vod_upload_next_step (upload, VOD_STEP_APPLY);
       break;
     case VOD_JOB_ABORT:
       break;
@@ -339,7 +335,7 @@ vod_upload_settle_success (VodWorker *worker, VodJob *job)
         note_completed (worker);
       } else {
         upload->blind = TRUE;
-        next_step (upload, VOD_STEP_LIST);
+        vod_upload_next_step (upload, VOD_STEP_LIST);
       }
       break;
     case VOD_JOB_LIST:
@@ -354,12 +350,18 @@ vod_upload_settle_success (VodWorker *worker, VodJob *job)
       upload->parts_to_delete = FALSE;
       /* Every part was right; so should be the whole, which the answer to
        * Complete may not have told. */
-      next_step (upload,
+      vod_upload_next_step (upload,
           job->kind == VOD_JOB_LOOK || job->receipt.has_crc64 ? VOD_STEP_COMMIT
                                                               : VOD_STEP_LOOK);
       break;
     case VOD_JOB_COMMIT:
       settle_commit (worker, job);
+      break;
+    case VOD_JOB_COVER:
+    case VOD_JOB_COVER_APPLY:
+    case VOD_JOB_COVER_PUT:
+    case VOD_JOB_COVER_COMMIT:
+      vod_upload_settle_cover (upload, job);
       break;
     default:
       break;
@@ -369,10 +371,10 @@ vod_upload_settle_success (VodWorker *worker, VodJob *job)
 
 /* --- what failed ----------------------------------------------------------*/
 
-/* Remembers that the service would not have this signature, and why, so that
- * the `signature` property is not offered again. */
-static void
-note_refused (VodUpload *upload, const VodJob *job, const GError *error)
+/* So that the `signature` property is not offered again. */
+void
+vod_upload_note_refused (
+    VodUpload *upload, const VodJob *job, const GError *error)
 {
   if (job->signature == NULL)
     return;
@@ -392,7 +394,7 @@ follow_verdict (VodUpload *upload, const VodJob *job, const GError *error,
       return FALSE;
     case VOD_RETRY_LOOK:
       if (job->kind == VOD_JOB_COMPLETE) {
-        next_step (upload, VOD_STEP_LOOK);
+        vod_upload_next_step (upload, VOD_STEP_LOOK);
         return TRUE;
       }
       /* The object may appear a little after its upload has gone; not one that
@@ -404,7 +406,7 @@ follow_verdict (VodUpload *upload, const VodJob *job, const GError *error,
         upload->renew_wanted = TRUE;
       return TRUE;
     case VOD_RETRY_SIGNATURE:
-      note_refused (upload, job, error);
+      vod_upload_note_refused (upload, job, error);
       return TRUE;
     case VOD_RETRY_AGAIN:
       break;
@@ -432,6 +434,15 @@ judge_endpoint (VodUpload *upload, const VodJob *job, const GError *error)
         error->code == VOD_ERROR_TLS, job->begun, now);
   vod_endpoints_answered (&upload->endpoints, &job->endpoint, now);
   return VOD_WAY_SAME;
+}
+
+gint64
+vod_upload_time_left (VodUpload *upload, const VodJob *job, gint64 now)
+{
+  if (upload->failing_since == 0)
+    upload->failing_since = MAX (job->begun + job->held, upload->last_success);
+  return vod_retry_left (now, upload->failing_since, held_until (upload, now),
+      upload->retry_duration);
 }
 
 /* Books a failure and says when to try again: ms, or -1 for not any more.
@@ -466,10 +477,7 @@ book_failure (VodUpload *upload, VodJob *job, GError *error, VodWay way,
     return delay;
   }
 
-  if (upload->failing_since == 0)
-    upload->failing_since = MAX (job->begun + job->held, upload->last_success);
-  left = vod_retry_left (now, upload->failing_since, held_until (upload, now),
-      upload->retry_duration);
+  left = vod_upload_time_left (upload, job, now);
   if (!go_on || left <= 0)
     return -1;
   /* What stood in the way is being mended: the first time, go on at once. */
@@ -547,6 +555,19 @@ begin_unlisted (VodWorker *worker)
   begin_parts (worker);
 }
 
+/* Apply is refused: perhaps for its cover, which then comes later. */
+static gboolean
+may_be_the_cover (VodUpload *upload, const VodJob *job, GError *error)
+{
+  gboolean denied = error->code == VOD_ERROR_HTTP && is_final (error);
+
+  if (job->cover == NULL || job->applied ||
+      !(denied || vod_upload_was_refused (error)))
+    return FALSE;
+  upload->cover.alone = TRUE;
+  return TRUE;
+}
+
 /* What was known of the interrupted upload is not so: no failure of this one.
  * TRUE: @job is dealt with. */
 static gboolean
@@ -557,12 +578,14 @@ learn_from_refusal (VodWorker *worker, const VodJob *job, GError *error)
 
   switch (job->kind) {
     case VOD_JOB_APPLY:
-      return vod_upload_drop_region (worker, error) ||
-          (upload->resuming && vod_upload_begin_anew (worker, job, error));
+      if (vod_upload_drop_region (worker, error) ||
+          may_be_the_cover (upload, job, error))
+        return TRUE;
+      return upload->resuming && vod_upload_begin_anew (worker, job, error);
     case VOD_JOB_CHECK:
       if (!gone && error->code != VOD_ERROR_INTEGRITY)
         return FALSE;
-      next_step (upload, VOD_STEP_LIST);
+      vod_upload_next_step (upload, VOD_STEP_LIST);
       return TRUE;
     case VOD_JOB_LIST:
       if (gone && !upload->blind)
@@ -584,7 +607,8 @@ static gboolean
 is_void (VodUpload *upload, const VodJob *job)
 {
   return upload->end != VOD_END_NONE || upload->ending ||
-      job->attempt != upload->attempt;
+      job->attempt != upload->attempt ||
+      (upload->committed && !vod_upload_is_exchange (job));
 }
 
 /* The spool was rewritten while a worker read from it: the service has neither
@@ -625,6 +649,13 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
     return;
   }
 
+  if (vod_upload_is_for_cover (upload, job)) {
+    vod_upload_settle_cover_failure (worker, job, error, way);
+    return;
+  }
+  if (job->kind == VOD_JOB_COMMIT && error->code != VOD_ERROR_SERVICE)
+    upload->commit_unanswered = TRUE;
+
   delay = book_failure (upload, job, error, way, &failures, &final);
   give_slice_back (upload, job, delay, error->code != VOD_ERROR_NETWORK);
   if (final)
@@ -641,7 +672,7 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
   }
   g_cond_broadcast (&upload->work);
 
-  leave_lock (worker);
+  vod_upload_leave_lock (worker);
   if (delay < 0) {
     vod_upload_tell_failure (upload, error);
   } else {
@@ -649,5 +680,5 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
         error->message, upload->data);
     g_error_free (error);
   }
-  return_to_lock (worker);
+  vod_upload_return_to_lock (worker);
 }

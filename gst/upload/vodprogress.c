@@ -50,7 +50,8 @@ may_tell (VodUpload *upload, gboolean last)
     g_cond_wait (&upload->work, &upload->lock);
   if (last)
     return TRUE;
-  return !upload->telling && !upload->ending && upload->end == VOD_END_NONE &&
+  return !upload->telling && !upload->ending && !upload->committed &&
+      upload->end == VOD_END_NONE &&
       g_get_monotonic_time () >= upload->next_progress;
 }
 

@@ -18,6 +18,7 @@
 
 #include <stdatomic.h>
 
+#include "vodcover.h"
 #include "vodendpoints.h"
 #include "vodjob.h"
 #include "vodlocal.h"
@@ -40,6 +41,9 @@ typedef enum {
   VOD_STEP_COMPLETE,
   VOD_STEP_LOOK, /* the answer to Complete was lost: is the object there? */
   VOD_STEP_COMMIT,
+  VOD_STEP_COVER_APPLY, /* the media is committed; its cover is exchanged */
+  VOD_STEP_COVER_PUT,
+  VOD_STEP_COVER_COMMIT,
   VOD_STEP_END,
 } VodStep;
 
@@ -147,6 +151,18 @@ struct _VodUpload {
   gboolean completed_there; /* … or it is: nothing can be sent any more */
   guint parts_skipped;
 
+  VodCover cover;
+  VodTry cover_try;           /* of the announced one */
+  gboolean cover_read;        /* cover-location was */
+  gboolean commit_unanswered; /* it may have been done */
+  gboolean committed; /* the media is: nothing can fail the upload any more */
+  gboolean hurry;     /* … and nobody waits for its cover */
+  VodApiCommitted result;
+  gchar *kept_spool;
+  GBytes *exchange; /* the cover to be, while it is exchanged … */
+  VodApiApplied *exchange_applied; /* … and its place */
+  guint exchanges;
+
   guint64 spooled;   /* bytes of the stream that are in the spool */
   guint64 synced;    /* of them, those on the disk */
   gint64 last_sync;  /* monotonic µs */
@@ -231,6 +247,63 @@ gchar *vod_upload_find_region (VodWorker *worker);
  * region that was found: TRUE, and the next one goes without. With the lock,
  * which it gives up and takes again. */
 gboolean vod_upload_drop_region (VodWorker *worker, GError *error);
+/* May @try be done now? Else *@wake is when, if that is known. With the
+ * lock. */
+gboolean vod_upload_try_ready (const VodTry *try, gint64 now, gint64 *wake);
+
+/* --- vodoutcome.c, with the lock ---
+ *
+ * What is told without the lock is told between these: a worker that is in the
+ * owner's hands is not free for a job. */
+void vod_upload_leave_lock (VodWorker *worker);
+void vod_upload_return_to_lock (VodWorker *worker);
+
+void vod_upload_next_step (VodUpload *upload, VodStep step);
+
+/* Remembers that the service would not have the signature of @job, and why. */
+void vod_upload_note_refused (
+    VodUpload *upload, const VodJob *job, const GError *error);
+
+/* @job has failed and is nothing that can be done without: how long the upload
+ * may go on trying, µs. */
+gint64 vod_upload_time_left (VodUpload *upload, const VodJob *job, gint64 now);
+
+/* --- vodcoverwork.c ---
+ *
+ * The cover as far as is known, a reference; NULL: there is none. @last: the
+ * stream has ended. Tells what is no cover. Without the lock. */
+GBytes *vod_upload_find_cover (VodUpload *upload, gboolean last);
+
+/* The rest with the lock. Apply has given the cover of @job a place, or not. */
+void vod_upload_place_cover (VodUpload *upload, const VodJob *job);
+
+/* The credentials are fresh: is there still a place for it? */
+void vod_upload_review_place (VodUpload *upload);
+
+/* Is the announced one to be uploaded now? Else *@wake is when, if that is
+ * known. */
+gboolean
+vod_upload_cover_due (const VodUpload *upload, gint64 now, gint64 *wake);
+void vod_upload_prepare_cover (VodUpload *upload, VodJob *job);
+
+/* The media is committed. FALSE: @best (or NULL) is its cover already, or not
+ * worth another try. */
+gboolean vod_upload_begin_exchange (VodUpload *upload, GBytes *best);
+gboolean vod_upload_is_exchanging (const VodUpload *upload);
+gboolean vod_upload_is_exchange (const VodJob *job);
+
+/* The media is committed, and nobody waits for its cover any more: if that is
+ * being exchanged, this is its end. Gives up the lock to tell the owner. */
+gboolean vod_upload_end_exchange (VodUpload *upload);
+
+/* Is @job done for nothing but the cover, so that the media does without? */
+gboolean vod_upload_is_for_cover (const VodUpload *upload, const VodJob *job);
+
+/* Such a job has succeeded; or failed with @error (taken). They give up the lock
+ * to tell the owner. */
+void vod_upload_settle_cover (VodUpload *upload, VodJob *job);
+void vod_upload_settle_cover_failure (
+    VodWorker *worker, VodJob *job, GError *error, VodWay way);
 
 /* --- vodanew.c ---
  *
@@ -239,6 +312,9 @@ gboolean vod_upload_drop_region (VodWorker *worker, GError *error);
  * it was tried too often. With the lock, which it gives up and takes again. */
 gboolean
 vod_upload_begin_anew (VodWorker *worker, const VodJob *job, GError *error);
+
+/* Has the service refused what was asked for, not who asks? */
+gboolean vod_upload_was_refused (GError *error);
 
 /* The stream is not what the spool has, or (@trouble, taken) cannot go on in it:
  * sets that aside and begins from the start, in a copy unless there is
@@ -254,6 +330,10 @@ gboolean vod_upload_is_let_go (gpointer data);
  *
  * The right to end the upload goes to one only. With the lock. */
 gboolean vod_upload_claim_end (VodUpload *upload);
+
+/* The media is committed, and nothing is left to be done. With the lock, which it
+ * gives up to tell the owner. */
+void vod_upload_tell_success (VodUpload *upload);
 
 /* For who has claimed the end. Takes @error. Without the lock. */
 void vod_upload_tell_failure (VodUpload *upload, GError *error);

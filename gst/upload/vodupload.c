@@ -15,6 +15,7 @@ settings_copy (VodUploadSettings *to, const VodUploadSettings *from)
   to->storage_endpoint = g_strdup (from->storage_endpoint);
   to->region = g_strdup (from->region);
   to->name = g_strdup (from->name);
+  to->cover_location = g_strdup (from->cover_location);
   to->type = g_strdup (from->type);
   to->signature_url = g_strdup (from->signature_url);
   to->signature_headers = g_strdupv (from->signature_headers);
@@ -39,6 +40,7 @@ vod_upload_settings_clear (VodUploadSettings *settings)
   g_free (settings->storage_endpoint);
   g_free (settings->region);
   g_free (settings->name);
+  g_free (settings->cover_location);
   g_free (settings->type);
   g_free (settings->signature_url);
   g_strfreev (settings->signature_headers);
@@ -106,6 +108,11 @@ upload_clear (gpointer memory)
   g_clear_pointer (&upload->source, vod_spool_free);
   g_clear_pointer (&upload->discard, vod_session_close);
   g_free (upload->sweep_after);
+  vod_cover_clear (&upload->cover);
+  g_clear_pointer (&upload->exchange, g_bytes_unref);
+  g_clear_pointer (&upload->exchange_applied, vod_api_applied_unref);
+  vod_api_committed_clear (&upload->result);
+  g_free (upload->kept_spool);
   g_clear_pointer (&upload->applied, vod_api_applied_unref);
   g_free (upload->region);
   g_free (upload->upload_id);
@@ -222,7 +229,9 @@ vod_upload_stop (VodUpload *upload, gboolean discard)
 
   vod_reporter_stop (upload->reporter);
   g_mutex_lock (&upload->lock);
-  keep = keep && !discard && !upload->discard_on_stop;
+  if (upload->committed)
+    vod_upload_end_exchange (upload);
+  keep = upload->committed || (keep && !discard && !upload->discard_on_stop);
   if (upload->end != VOD_END_NONE) {
     keep = upload->keep_at_stop;
     upload->keep_at_stop = TRUE;
@@ -355,6 +364,9 @@ state_name (const VodUpload *upload)
     case VOD_STEP_LOOK:
       return "completing";
     case VOD_STEP_COMMIT:
+    case VOD_STEP_COVER_APPLY:
+    case VOD_STEP_COVER_PUT:
+    case VOD_STEP_COVER_COMMIT:
     case VOD_STEP_END:
       break;
   }

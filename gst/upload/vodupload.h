@@ -19,6 +19,7 @@
 
 #include "../cloud/vodapi.h"
 #include "../cloud/voderror.h"
+#include "vodcover.h"
 
 G_BEGIN_DECLS
 
@@ -45,6 +46,7 @@ typedef struct {
   guint region_again;        /* ms after that was in vain until the next try */
   gchar *name;               /* media name, checked */
   gchar *type;               /* media type, checked */
+  gchar *cover_location;     /* path of a picture, not looked at yet; or NULL */
   guint64 expected_size;     /* 0: not known */
   gchar *signature_url;      /* checked, or NULL */
   gchar **signature_headers; /* name, value, …, or NULL */
@@ -164,6 +166,11 @@ void vod_upload_set_max_bitrate (VodUpload *upload, guint64 bitrate);
 
 /* Stopped or failed: delete what is up even if it could be resumed. */
 void vod_upload_set_discard_on_stop (VodUpload *upload, gboolean discard);
+
+/* A picture for the cover, or what is taken for one; NULL: none from there any
+ * more. Counts up to the end of the stream. */
+void
+vod_upload_set_cover (VodUpload *upload, VodCoverSource source, GBytes *image);
 
 /* Upstream may rewrite: keep confirmed slices while there is room. */
 void vod_upload_expect_rewrites (VodUpload *upload);

@@ -55,8 +55,8 @@ vod_upload_cancel_all (GPtrArray *requests)
 
 /* --- which job ------------------------------------------------------------*/
 
-static gboolean
-try_ready (const VodTry *try, gint64 now, gint64 *wake)
+gboolean
+vod_upload_try_ready (const VodTry *try, gint64 now, gint64 *wake)
 {
   if (try->busy)
     return FALSE;
@@ -76,14 +76,14 @@ choose_renewal (VodUpload *upload, gint64 now, gint64 *wake, gboolean *usable)
     *wake = MIN (*wake, upload->renew_at);
     return VOD_JOB_NONE;
   }
-  return try_ready (&upload->renew_try, now, wake) ? VOD_JOB_RENEW
-                                                   : VOD_JOB_NONE;
+  return vod_upload_try_ready (&upload->renew_try, now, wake) ? VOD_JOB_RENEW
+                                                              : VOD_JOB_NONE;
 }
 
 static VodJobKind
 choose_step (VodUpload *upload, gint64 now, gint64 *wake)
 {
-  if (!try_ready (&upload->step_try, now, wake))
+  if (!vod_upload_try_ready (&upload->step_try, now, wake))
     return VOD_JOB_NONE;
   switch (upload->step) {
     case VOD_STEP_REGION:
@@ -101,7 +101,14 @@ choose_step (VodUpload *upload, gint64 now, gint64 *wake)
     case VOD_STEP_LOOK:
       return VOD_JOB_LOOK;
     case VOD_STEP_COMMIT:
-      return VOD_JOB_COMMIT;
+      return vod_cover_is_pending (&upload->cover) ? VOD_JOB_NONE
+                                                   : VOD_JOB_COMMIT;
+    case VOD_STEP_COVER_APPLY:
+      return VOD_JOB_COVER_APPLY;
+    case VOD_STEP_COVER_PUT:
+      return VOD_JOB_COVER_PUT;
+    case VOD_STEP_COVER_COMMIT:
+      return VOD_JOB_COVER_COMMIT;
     case VOD_STEP_IDLE:
     case VOD_STEP_PARTS:
     case VOD_STEP_END:
@@ -126,19 +133,52 @@ choose_last (VodUpload *upload)
   return VOD_JOB_ABORT;
 }
 
-/* A slice to send; else, now and then, what an earlier upload has left. */
+static gboolean
+may_send_part (const VodUpload *upload)
+{
+  return upload->parts_in_flight < vod_upload_most_parts (upload);
+}
+
+/* What brings the media further. */
 static VodJobKind
-choose_part (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
+choose_media (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
 {
   gint64 slice_wake;
 
-  if (upload->parts_in_flight >= vod_upload_most_parts (upload))
+  if (upload->step == VOD_STEP_PARTS && vod_slices_complete (upload->slices))
+    upload->step = upload->completed_there ? VOD_STEP_LOOK : VOD_STEP_COMPLETE;
+  if (upload->step != VOD_STEP_PARTS)
+    return choose_step (upload, now, wake);
+  if (!may_send_part (upload))
     return VOD_JOB_NONE;
   *slice = vod_slices_next (upload->slices, now, &slice_wake);
   *wake = MIN (*wake, slice_wake);
-  if (*slice)
-    return VOD_JOB_PART;
-  return upload->swept || upload->sweeping ? VOD_JOB_NONE : VOD_JOB_SWEEP;
+  return *slice ? VOD_JOB_PART : VOD_JOB_NONE;
+}
+
+/* Now and then, what an earlier upload has left. */
+static gboolean
+may_sweep (const VodUpload *upload)
+{
+  return !upload->swept && !upload->sweeping &&
+      upload->step >= VOD_STEP_PARTS && may_send_part (upload);
+}
+
+/* The cover goes beside the media, not before it. */
+static VodJobKind
+choose_upload (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
+{
+  gboolean beside = upload->parts_in_flight > 0 || upload->step_try.busy;
+  VodJobKind kind;
+
+  if (beside && vod_upload_cover_due (upload, now, wake))
+    return VOD_JOB_COVER;
+  kind = choose_media (upload, now, wake, slice);
+  if (kind != VOD_JOB_NONE)
+    return kind;
+  if (vod_upload_cover_due (upload, now, wake))
+    return VOD_JOB_COVER;
+  return may_sweep (upload) ? VOD_JOB_SWEEP : VOD_JOB_NONE;
 }
 
 static VodJobKind
@@ -155,7 +195,9 @@ choose_job (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
   if (vod_upload_sync_due (upload, now, wake))
     return VOD_JOB_SYNC;
 
-  if (upload->step >= VOD_STEP_CHECK && upload->step <= VOD_STEP_LOOK) {
+  if (upload->step >= VOD_STEP_CHECK &&
+      (upload->step <= VOD_STEP_LOOK ||
+          vod_cover_is_pending (&upload->cover))) {
     kind = choose_renewal (upload, now, wake, &usable);
     if (kind != VOD_JOB_NONE)
       return kind;
@@ -164,15 +206,7 @@ choose_job (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
   }
   if (upload->step == VOD_STEP_PARTS && upload->paused)
     return VOD_JOB_NONE;
-  if (upload->step == VOD_STEP_PARTS && vod_slices_complete (upload->slices))
-    upload->step = upload->completed_there ? VOD_STEP_LOOK : VOD_STEP_COMPLETE;
-  if (upload->step == VOD_STEP_PARTS)
-    return choose_part (upload, now, wake, slice);
-  kind = choose_step (upload, now, wake);
-  return kind == VOD_JOB_NONE && upload->step >= VOD_STEP_COMPLETE &&
-          !upload->swept && !upload->sweeping
-      ? VOD_JOB_SWEEP
-      : kind;
+  return choose_upload (upload, now, wake, slice);
 }
 
 VodTry *
@@ -188,6 +222,8 @@ vod_upload_try_of (VodUpload *upload, VodJobKind kind)
       return NULL;
     case VOD_JOB_RENEW:
       return &upload->renew_try;
+    case VOD_JOB_COVER:
+      return &upload->cover_try;
     default:
       return &upload->step_try;
   }
@@ -300,6 +336,12 @@ prepare_job (VodUpload *upload, VodJob *job)
     case VOD_JOB_SYNC:
       prepare_sync (upload, job);
       break;
+    case VOD_JOB_COVER:
+    case VOD_JOB_COVER_APPLY:
+    case VOD_JOB_COVER_PUT:
+    case VOD_JOB_COVER_COMMIT:
+      vod_upload_prepare_cover (upload, job);
+      break;
     case VOD_JOB_SWEEP:
       upload->sweeping = TRUE;
       break;
@@ -339,6 +381,8 @@ goes_to_endpoint (const VodUpload *upload, const VodJob *job)
     case VOD_JOB_APPLY:
     case VOD_JOB_RENEW:
     case VOD_JOB_COMMIT:
+    case VOD_JOB_COVER_APPLY:
+    case VOD_JOB_COVER_COMMIT:
     case VOD_JOB_SWEEP:
       return TRUE;
     case VOD_JOB_CHECK:
@@ -347,6 +391,8 @@ goes_to_endpoint (const VodUpload *upload, const VodJob *job)
     case VOD_JOB_PART:
     case VOD_JOB_COMPLETE:
     case VOD_JOB_LOOK:
+    case VOD_JOB_COVER:
+    case VOD_JOB_COVER_PUT:
     case VOD_JOB_ABORT:
       return upload->settings.forward;
     case VOD_JOB_REGION: /* sees to that itself */
@@ -384,6 +430,22 @@ is_opening (const VodUpload *upload, const VodJob *job)
           (job->kind == VOD_JOB_APPLY && !upload->region_sought));
 }
 
+static gboolean
+needs_signature (VodJobKind kind)
+{
+  switch (kind) {
+    case VOD_JOB_APPLY:
+    case VOD_JOB_RENEW:
+    case VOD_JOB_COMMIT:
+    case VOD_JOB_SWEEP:
+    case VOD_JOB_COVER_APPLY:
+    case VOD_JOB_COVER_COMMIT:
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
 /* Without the lock. */
 static GError *
 do_job (VodWorker *worker, VodJob *job)
@@ -405,8 +467,9 @@ do_job (VodWorker *worker, VodJob *job)
   }
   if (job->kind == VOD_JOB_SWEEP && !vod_upload_take_discard (upload, job))
     return NULL;
-  if (job->kind == VOD_JOB_APPLY || job->kind == VOD_JOB_RENEW ||
-      job->kind == VOD_JOB_COMMIT || job->kind == VOD_JOB_SWEEP) {
+  if (job->kind == VOD_JOB_APPLY)
+    job->cover = vod_upload_find_cover (upload, FALSE);
+  if (needs_signature (job->kind)) {
     job->signature = vod_upload_obtain_signature (
         worker, job->kind == VOD_JOB_SWEEP ? 0 : G_MAXINT64, &error);
     if (job->signature == NULL)

@@ -73,12 +73,22 @@ on_warning (VodUploadWarning warning, const gchar *message,
 static void
 on_mishap (GError *error, gpointer data)
 {
+  Owner *owner = data;
   g_autofree gchar *word = g_strdup_printf (
       "mishap-%s", vod_phase_name (vod_error_details (error)->phase));
 
   g_assert_cmpint (error->domain, ==, VOD_ERROR);
   g_test_message ("%s", error->message);
-  tell (data, word);
+  g_mutex_lock (&owner->lock);
+  owner->mishaps++;
+  owner->mishap_code = error->code;
+  owner->mishap_number = vod_error_number (error);
+  g_free (owner->mishap_text);
+  owner->mishap_text = g_strdup (error->message);
+  g_mutex_unlock (&owner->lock);
+  tell (owner, word);
+  if (owner->at_mishap)
+    owner->at_mishap (owner);
 }
 
 static void
@@ -113,6 +123,7 @@ on_finished (const VodUploadResult *result, gpointer data)
   owner->finished_size = result->size;
   owner->finished_parts = result->parts;
   owner->kept_spool = g_strdup (result->spool_location);
+  owner->cover_url = g_strdup (result->cover_url);
   g_mutex_unlock (&owner->lock);
   tell (owner, "finished");
 }
@@ -235,6 +246,8 @@ owner_free (Owner *owner)
   g_free (owner->error_text);
   g_free (owner->recovered);
   g_free (owner->kept_spool);
+  g_free (owner->cover_url);
+  g_free (owner->mishap_text);
   g_free (owner->spool_location);
   g_mutex_clear (&owner->lock);
   g_cond_clear (&owner->cond);

@@ -26,6 +26,11 @@ typedef struct {
   gchar *spool_location; /* of the error */
   gchar *recovered;      /* the last recording that was set aside */
   gchar *kept_spool;
+  gchar *cover_url; /* of the finish */
+  guint mishaps;
+  gint mishap_code, mishap_number; /* of the last one */
+  gchar *mishap_text;
+  void (*at_mishap) (gpointer data); /* called with the owner, if set before */
   guint64 finished_size;
   guint finished_parts;
   guint64 last_loaded, last_total;

@@ -353,6 +353,33 @@ emulator_media_is (Emulator *emulator, guint n, const guint8 *data, gsize len)
   return TRUE;
 }
 
+/* The URL of the cover of media @n, or NULL. */
+static gchar *
+cover_url (Emulator *emulator, guint n)
+{
+  g_autoptr (JsonNode) state = emulator_state (emulator);
+  JsonObject *media = media_of (state, n);
+
+  return json_object_has_member (media, "cover")
+      ? g_strdup (json_object_get_string_member (
+            json_object_get_object_member (media, "cover"), "url"))
+      : NULL;
+}
+
+GBytes *
+emulator_media_cover (Emulator *emulator, guint n)
+{
+  g_autofree gchar *url = cover_url (emulator, n);
+  GByteArray *bytes;
+
+  if (url == NULL)
+    return NULL;
+  bytes = talk (emulator, "GET", url + strlen (emulator->uri), NULL);
+  /* talk() added a NUL. */
+  g_byte_array_set_size (bytes, bytes->len - 1);
+  return g_byte_array_free_to_bytes (bytes);
+}
+
 /* --- reports and secrets --------------------------------------------------*/
 
 typedef struct {

@@ -56,6 +56,8 @@ guint64 emulator_media_int (Emulator *emulator, guint n, const gchar *member);
 /* Are the bytes of media @n these? */
 gboolean
 emulator_media_is (Emulator *emulator, guint n, const guint8 *data, gsize len);
+/* The picture that goes with media @n, as the service has it; NULL: none. */
+GBytes *emulator_media_cover (Emulator *emulator, guint n);
 /* The name in session @n, whatever became of it. */
 guint emulator_n_sessions (Emulator *emulator);
 
