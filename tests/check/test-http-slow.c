@@ -8,6 +8,7 @@
 
 #include "testclient.h"
 #include "testserver.h"
+#include "teststopwatch.h"
 
 #define OK_EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -52,8 +53,17 @@ run_watch (gpointer data)
   return NULL;
 }
 
-static gint64
-send_to_trickler (const gchar *begin, gboolean *was_overdue, guint answer_time)
+static void
+assert_took (TestStopwatch *watch, gint64 least, gint64 most)
+{
+  g_assert_cmpint (test_stopwatch_all_ms (watch), >=, least);
+  g_assert_cmpint (test_stopwatch_ms (watch), <, most);
+}
+
+/* It is given up between @least and @most ms. */
+static gboolean
+send_to_trickler (
+    const gchar *begin, guint answer_time, gint64 least, gint64 most)
 {
   g_autoptr (TestRaw) raw = test_raw_new (serve_trickle, (gpointer)begin);
   g_autoptr (VodHttp) http = test_http_open (1);
@@ -65,44 +75,32 @@ send_to_trickler (const gchar *begin, gboolean *was_overdue, guint answer_time)
       .answer_time = answer_time};
   g_auto (VodHttpAnswer) answer = {0};
   g_autoptr (GError) error = NULL;
-  gint64 start = g_get_monotonic_time ();
+  g_autoptr (TestStopwatch) stopwatch = test_stopwatch_new ();
   GThread *thread = g_thread_new ("watch", run_watch, &watch);
   gboolean ok = vod_http_send (http, &request, cancellable, &answer, &error);
-  gint64 passed = (g_get_monotonic_time () - start) / G_TIME_SPAN_MILLISECOND;
 
+  assert_took (stopwatch, least, most);
   g_atomic_int_set (&watch.done, 1);
   g_thread_join (thread);
-  *was_overdue = watch.was_overdue;
   test_expect_failure (ok, error, VOD_ERROR_NETWORK);
   g_assert_nonnull (strstr (error->message, "too long"));
   g_assert_false (vod_http_overdue (http));
-  return passed;
+  return watch.was_overdue;
 }
 
 static void
 test_trickled_head_ends_by_the_watch (void)
 {
-  gboolean was_overdue;
-  gint64 ms = send_to_trickler ("HTTP/1.1 200 OK\r\nX: ", &was_overdue, 0);
-
-  g_assert_true (was_overdue);
-  g_assert_cmpint (ms, >=, 1900);
-  g_assert_cmpint (ms, <, 3500);
+  g_assert_true (send_to_trickler ("HTTP/1.1 200 OK\r\nX: ", 0, 1900, 3500));
 }
 
 static void
 test_trickled_body_ends_by_itself_or_the_watch (void)
 {
-  gboolean was_overdue;
-  gint64 ms = send_to_trickler (
-      "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", &was_overdue, 0);
+  const gchar *head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
 
-  g_assert_cmpint (ms, >=, 1900);
-  g_assert_cmpint (ms, <, 3500);
-  ms = send_to_trickler (
-      "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", &was_overdue, 3);
-  g_assert_cmpint (ms, >=, 3900);
-  g_assert_cmpint (ms, <, 5500);
+  send_to_trickler (head, 0, 1900, 3500);
+  send_to_trickler (head, 3, 3900, 5500);
 }
 
 /* Reads @data bytes of the request (or its head), then nothing happens. */
@@ -126,14 +124,12 @@ test_silence_fails_after_the_timeout (void)
   for (guint i = 0; i < 2; i++) {
     g_auto (VodHttpAnswer) answer = {0};
     g_autoptr (GError) error = NULL;
-    gint64 start = g_get_monotonic_time (), ms;
+    g_autoptr (TestStopwatch) watch = test_stopwatch_new ();
 
     test_expect_failure (test_put (http, test_raw_uri (raw), i ? 64 * MIB : 10,
                              NULL, &answer, &error),
         error, VOD_ERROR_NETWORK);
-    ms = (g_get_monotonic_time () - start) / G_TIME_SPAN_MILLISECOND;
-    g_assert_cmpint (ms, >=, 900);
-    g_assert_cmpint (ms, <, 2500);
+    assert_took (watch, 900, 2500);
     g_assert_nonnull (strstr (error->message, "1 seconds"));
   }
 }
@@ -147,14 +143,14 @@ test_timeout_of_a_request_holds_on_a_kept_connection (void)
   g_autoptr (GError) error = NULL;
   VodHttpRequest request = {
       .method = "DELETE", .uri = test_raw_uri (raw), .timeout = 1};
-  gint64 start;
+  g_autoptr (TestStopwatch) watch = NULL;
 
   test_get (http, test_raw_uri (raw), &first, &error);
   g_assert_no_error (error);
-  start = g_get_monotonic_time ();
+  watch = test_stopwatch_new ();
   test_expect_failure (vod_http_send (http, &request, NULL, &second, &error),
       error, VOD_ERROR_NETWORK);
-  g_assert_cmpint (g_get_monotonic_time () - start, <, 3 * G_TIME_SPAN_SECOND);
+  assert_took (watch, 0, 3000);
 }
 
 /* --- no connection --- */

@@ -4,6 +4,8 @@
  */
 #include "testclient.h"
 
+#include "teststopwatch.h"
+
 /* Of the test's own thread. */
 static gsize largest_piece;
 
@@ -113,7 +115,7 @@ struct _TestCanceller {
   GThread *thread;
   GCancellable *cancellable;
   guint ms;
-  gint64 when; /* written by the thread, read after it was joined */
+  TestStopwatch *since; /* made by the thread, read after it was joined */
 };
 
 static gpointer
@@ -122,7 +124,7 @@ run_canceller (gpointer data)
   TestCanceller *canceller = data;
 
   g_usleep (canceller->ms * 1000);
-  canceller->when = g_get_monotonic_time ();
+  canceller->since = test_stopwatch_new ();
   g_cancellable_cancel (canceller->cancellable);
   return NULL;
 }
@@ -141,10 +143,11 @@ test_canceller_new (GCancellable *cancellable, guint ms)
 gint64
 test_canceller_free (TestCanceller *canceller)
 {
-  gint64 now = g_get_monotonic_time (), passed;
+  gint64 passed;
 
   g_thread_join (canceller->thread);
-  passed = (now - canceller->when) / G_TIME_SPAN_MILLISECOND;
+  passed = test_stopwatch_ms (canceller->since);
+  test_stopwatch_free (canceller->since);
   g_object_unref (canceller->cancellable);
   g_free (canceller);
   return passed;

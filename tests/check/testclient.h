@@ -51,7 +51,7 @@ gboolean test_get (
 gchar *test_answer_text (const VodHttpAnswer *answer);
 
 /* Cancels after @ms, in a thread of its own; test_canceller_free() returns how
- * long ago, in ms, that was. */
+ * long ago, in ms (teststopwatch.h), that was. */
 typedef struct _TestCanceller TestCanceller;
 TestCanceller *test_canceller_new (GCancellable *cancellable, guint ms);
 gint64 test_canceller_free (TestCanceller *canceller);

@@ -5,8 +5,8 @@
  * are collected in the order they are posted.
  *
  * Times that are promised to users ("in under 100 ms") are checked with
- * TEST_MS(), which VOD_TEST_SLOWNESS (an integer) stretches for valgrind and
- * sanitizers. Everything else waits for what it waits for, up to 10 s.
+ * a stopwatch that leaves out what the machine does meanwhile, and TEST_MS(), which
+ * VOD_TEST_SLOWNESS (an integer) stretches for valgrind and sanitizers. Everything else waits for what it waits for, up to 10 s.
  */
 #pragma once
 
@@ -56,7 +56,7 @@ Rig *rig_new_for (GstElement *sink);
 void rig_free (Rig *rig);
 
 void rig_set_state (Rig *rig, GstState state);
-/* The time this takes, in ms. */
+/* The time this takes, in ms (teststopwatch.h). */
 gint64 rig_time_state (Rig *rig, GstState state);
 /* Waits until it has prerolled and so on. */
 gboolean rig_reach (Rig *rig, GstState state);
