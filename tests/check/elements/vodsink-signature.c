@@ -304,6 +304,7 @@ GST_START_TEST (test_another_upload_while_a_handler_hangs)
   upload (rig);
   wait_inside (&gate);
   rig_set_state (rig, GST_STATE_READY);
+  rig_pushed (rig);
   g_signal_handler_disconnect (rig->sink, id);
   g_signal_connect (
       rig->sink, "get-signature", G_CALLBACK (answer_by_property), NULL);
