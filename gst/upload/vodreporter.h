@@ -28,7 +28,7 @@ G_BEGIN_DECLS
 #define VOD_REPORTER_TIMEOUT 5 /* s, of a request */
 /* Less than the 100 ms in which an element has to be in NULL; several round
  * trips on a local network. */
-#define VOD_REPORTER_GRACE 60 /* ms */
+#define VOD_REPORTER_GRACE 50 /* ms */
 
 typedef struct _VodReporter VodReporter;
 
