@@ -105,8 +105,10 @@ install_reports (GObjectClass *klass)
   /**
    * GstVodSink:report-id:
    *
-   * Set: the upload's events (apply, upload, commit, done) are reported with this
-   * id, in the background. %NULL: nothing is reported.
+   * Set (1 to 256 bytes of UTF-8 without control characters): the upload's events
+   * (apply, upload, commit, done) are reported with this id, in the background.
+   * That they cannot be is a WARNING, once, and no more. %NULL or empty: nothing
+   * is reported.
    */
   g_object_class_install_property (klass, GST_VOD_PROP_REPORT_ID,
       g_param_spec_string ("report-id", "Report id",
