@@ -87,20 +87,26 @@ read_piece (
   return TRUE;
 }
 
-/* The next piece, of at most *@count bytes. NULL: it cannot be read. */
+/* The next piece, of *@count bytes at most, as many as may go. NULL: there is
+ * none, with @error. A turn is taken for no more than there is: what is not used
+ * is lost. */
 static const guint8 *
-find_piece (VodHttpBodyStream *self, gsize *count, GError **error)
+find_piece (VodHttpBodyStream *self, gsize *count, GCancellable *cancellable,
+    GError **error)
 {
   const VodHttpBody *body = self->request->body;
   const guint8 *bytes = NULL;
-  gsize len = 0;
+  gsize len = *count;
 
   if (body->peek)
     bytes = body->peek (body->data, self->offset, &len);
-  if (bytes) {
+  if (bytes)
     *count = MIN (*count, len);
+  *count = begin_piece (self, *count, cancellable, error);
+  if (*count == 0)
+    return NULL;
+  if (bytes)
     return bytes;
-  }
   if (self->buffer == NULL)
     self->buffer = g_malloc (PIECE);
   return read_piece (self, self->buffer, count, error) ? self->buffer : NULL;
@@ -117,10 +123,7 @@ write_directly (
     gsize count = MIN (PIECE, body->length - self->offset);
     const guint8 *bytes;
 
-    count = begin_piece (self, count, cancellable, error);
-    if (count == 0)
-      return FALSE;
-    bytes = find_piece (self, &count, error);
+    bytes = find_piece (self, &count, cancellable, error);
     if (bytes == NULL ||
         !g_output_stream_write_all (
             self->direct, bytes, count, NULL, cancellable, error))
