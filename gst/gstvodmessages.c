@@ -77,6 +77,8 @@ gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
 
 /* --- failures -------------------------------------------------------------*/
 
+#define LOCATION_SHOWN 1024 /* bytes */
+
 /* Is it a matter of who may do this? */
 static gboolean
 is_refusal (GError *error, const VodErrorDetails *details)
@@ -132,14 +134,15 @@ resource_error (GError *error, const VodErrorDetails *details)
 }
 
 static GstStructure *
-failure_structure (
-    GError *error, const VodErrorDetails *details, const gchar *name)
+failure_structure (GError *error, const VodErrorDetails *details,
+    const gchar *name, const gchar *location)
 {
   GstStructure *structure = gst_structure_new (name, "phase", G_TYPE_STRING,
       vod_phase_name (details->phase), "code", G_TYPE_INT,
       vod_error_number (error), "message", G_TYPE_STRING, error->message,
       "resumable", G_TYPE_BOOLEAN, details->resumable, NULL);
 
+  set_path (structure, "location", location);
   set_path (structure, "spool-location", details->spool_location);
   if (details->error_code)
     gst_structure_set (
@@ -150,19 +153,28 @@ failure_structure (
   return structure;
 }
 
-/* @name is the structure's. */
-static void
-post_failure_as (
-    GstElement *element, GstMessageType type, const gchar *name, GError *error)
+/* What gst-launch-1.0 shows below the message. */
+static gchar *
+debug_text (
+    GError *error, const VodErrorDetails *details, const gchar *location)
 {
-  const VodErrorDetails *details = vod_error_details (error);
-  GstStructure *structure = failure_structure (error, details, name);
-  gchar *debug = g_strdup_printf ("phase %s, code %d, %s%s, request id %s",
+  g_autofree gchar *printable = vod_printable (location, LOCATION_SHOWN);
+
+  return g_strdup_printf ("phase %s, code %d, %s%s, request id %s%s%s",
       vod_phase_name (details->phase), vod_error_number (error),
       details->error_code ? "storage code " : "no storage code",
       details->error_code ? details->error_code : "",
-      details->request_id ? details->request_id : "unknown");
+      details->request_id ? details->request_id : "unknown",
+      printable ? "\nlocation " : "", printable ? printable : "");
+}
 
+/* @name is the structure's. */
+static void
+post_failure_as (GstElement *element, GstMessageType type, const gchar *name,
+    GError *error, const gchar *location)
+{
+  const VodErrorDetails *details = vod_error_details (error);
+  GstStructure *structure = failure_structure (error, details, name, location);
   GQuark domain = GST_RESOURCE_ERROR;
   gint code = resource_error (error, details);
 
@@ -172,28 +184,30 @@ post_failure_as (
   }
   post_element (element, gst_structure_copy (structure));
   gst_element_message_full_with_details (element, type, domain, code,
-      g_strdup (error->message), debug, __FILE__, G_STRFUNC, __LINE__,
-      structure);
+      g_strdup (error->message), debug_text (error, details, location),
+      __FILE__, G_STRFUNC, __LINE__, structure);
 }
 
 void
-gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal)
+gst_vod_post_failure (
+    GstElement *element, GError *error, const gchar *location, gboolean fatal)
 {
   post_failure_as (element, fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING,
-      "vodsink-error", error);
+      "vodsink-error", error, location);
 }
 
 void
-gst_vod_post_mishap (GstElement *element, GError *error)
+gst_vod_post_mishap (GstElement *element, GError *error, const gchar *location)
 {
-  post_failure_as (element, GST_MESSAGE_WARNING, "vodsink-warning", error);
+  post_failure_as (
+      element, GST_MESSAGE_WARNING, "vodsink-warning", error, location);
 }
 
 #define LOCAL_STORAGE (-4)
 
 void
 gst_vod_post_warning (GstElement *element, const gchar *phase,
-    const gchar *message, const gchar *spool_location)
+    const gchar *message, const gchar *location, const gchar *spool_location)
 {
   GstStructure *structure;
   gint code;
@@ -204,6 +218,7 @@ gst_vod_post_warning (GstElement *element, const gchar *phase,
     structure = gst_structure_new ("vodsink-warning", "phase", G_TYPE_STRING,
         phase, "code", G_TYPE_INT, code, "message", G_TYPE_STRING, message,
         "resumable", G_TYPE_BOOLEAN, FALSE, NULL);
+    set_path (structure, "location", location);
     set_path (structure, "spool-location", spool_location);
     post_element (element, structure);
   }

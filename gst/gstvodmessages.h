@@ -29,17 +29,20 @@ void gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
     const gchar *name, const gchar *location);
 
 /* Element message vodsink-error, then ERROR (WARNING unless @fatal) with the
- * same structure as its details. */
-void gst_vod_post_failure (GstElement *element, GError *error, gboolean fatal);
+ * same structure as its details. @location may be NULL. */
+void gst_vod_post_failure (
+    GstElement *element, GError *error, const gchar *location, gboolean fatal);
 
 /* Something beside the media has failed: element message vodsink-warning, then
- * WARNING with the same structure as its details. */
-void gst_vod_post_mishap (GstElement *element, GError *error);
+ * WARNING with the same structure as its details. @location may be NULL. */
+void
+gst_vod_post_mishap (GstElement *element, GError *error, const gchar *location);
 
 /* Something that does not fail the upload: a WARNING, and before it the element
- * message vodsink-warning if @phase is not NULL. @spool_location may be NULL. */
+ * message vodsink-warning if @phase is not NULL. @location and @spool_location
+ * may be NULL. */
 void gst_vod_post_warning (GstElement *element, const gchar *phase,
-    const gchar *message, const gchar *spool_location);
+    const gchar *message, const gchar *location, const gchar *spool_location);
 
 /* The structure of the property `stats`: @base is GstBaseSink's own. */
 GstStructure *

@@ -279,11 +279,12 @@ static void
 on_warning (VodUploadWarning warning, const gchar *message,
     const gchar *spool_location, gpointer data)
 {
-  g_autoptr (GstElement) element = hearing_element (data);
+  GstVodReport *report = data;
+  g_autoptr (GstElement) element = hearing_element (report);
 
   if (element)
-    gst_vod_post_warning (
-        element, phase_of_warning (warning), message, spool_location);
+    gst_vod_post_warning (element, phase_of_warning (warning), message,
+        report->location, spool_location);
 }
 
 static void
@@ -337,10 +338,11 @@ on_finished (const VodUploadResult *result, gpointer data)
 static void
 on_mishap (GError *error, gpointer data)
 {
-  g_autoptr (GstElement) element = hearing_element (data);
+  GstVodReport *report = data;
+  g_autoptr (GstElement) element = hearing_element (report);
 
   if (element)
-    gst_vod_post_mishap (element, error);
+    gst_vod_post_mishap (element, error, report->location);
 }
 
 static void
@@ -362,7 +364,7 @@ say_failure (GstVodReport *report, GError *error, gboolean always_fatal)
     return;
 
   GST_ERROR_OBJECT (element, "upload failed: %s", error->message);
-  gst_vod_post_failure (element, error, fatal);
+  gst_vod_post_failure (element, error, report->location, fatal);
   end_steps (report, element, GST_PROGRESS_TYPE_ERROR, error->message);
 }
 

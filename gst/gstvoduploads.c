@@ -269,7 +269,7 @@ gst_vod_uploads_fail_to_begin (GstVodUploads *uploads, GError *error)
 
   g_mutex_lock (uploads->lock);
   if (!uploads->active)
-    activate (uploads, NULL, NULL);
+    activate (uploads, NULL, uploads->settings->location);
   g_mutex_unlock (uploads->lock);
   report = ref_report (uploads);
   vod_error_set_phase (error, VOD_PHASE_APPLY);

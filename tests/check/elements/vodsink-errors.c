@@ -142,6 +142,35 @@ GST_START_TEST (test_parts_that_are_lost_again_and_again)
 
 GST_END_TEST;
 
+/* Several uploads may be under way in one pipeline: which was it? */
+GST_START_TEST (test_a_failure_tells_the_location)
+{
+  gboolean fatal = __i__ == 0;
+  Rig *rig = rig_new (
+      emulator, "location", "/x/rec\n01.mp4", "fatal-errors", fatal, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autofree gchar *debug = NULL;
+  GstMessage *message;
+
+  emulator_add_faults (emulator,
+      "{\"op\":\"UploadPart\",\"status\":403,\"code\":\"AccessDenied\"}");
+  upload (rig);
+  message = rig_wait (rig, fatal ? "error" : "warning");
+  fail_unless_equals_string (
+      gst_structure_get_string (rig_details (message), "location"),
+      "/x/rec\n01.mp4");
+  fail_unless (gst_structure_is_equal (
+      rig_details (message), rig_details (rig_wait (rig, "vodsink-error"))));
+  if (fatal)
+    gst_message_parse_error (message, &error, &debug);
+  else
+    gst_message_parse_warning (message, &error, &debug);
+  fail_unless (strstr (debug, "\nlocation /x/rec 01.mp4") != NULL, "%s", debug);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
 /* The text of a service is a stranger's: no control characters reach an
  * application, and it stays short. */
 GST_START_TEST (test_messages_of_strangers_are_made_printable)
@@ -566,6 +595,7 @@ vodsink_errors_suite (void)
   tcase_add_checked_fixture (tc, setup, teardown);
   tcase_add_loop_test (tc, test_final_errors, 0, G_N_ELEMENTS (finals));
   tcase_add_test (tc, test_parts_that_are_lost_again_and_again);
+  tcase_add_loop_test (tc, test_a_failure_tells_the_location, 0, 2);
   tcase_add_test (tc, test_messages_of_strangers_are_made_printable);
   tcase_add_test (tc, test_network_failure_without_retry);
   tcase_add_test (tc, test_network_failure_ends_with_retry_duration);
