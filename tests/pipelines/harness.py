@@ -7,6 +7,7 @@ a subreaper), so that "nothing is left running" can be checked for certain."""
 
 import ctypes
 import fcntl
+import multiprocessing
 import os
 import re
 import shutil
@@ -35,14 +36,18 @@ PR_SET_CHILD_SUBREAPER = 36
 BUILD = None
 REPLAY = None
 APP = None
+FRAGMENTS = None
+RESUME = None
 
 
 def configure(build):
     """@build: the folder of meson."""
-    global BUILD, REPLAY, APP
+    global BUILD, REPLAY, APP, FRAGMENTS, RESUME
     BUILD = os.path.abspath(build)
     REPLAY = os.path.join(BUILD, "tests", "pipelines", "replay")
     APP = os.path.join(BUILD, "tests", "pipelines", "app")
+    FRAGMENTS = os.path.join(BUILD, "tests", "pipelines", "fragments")
+    RESUME = os.path.join(BUILD, "gst", "tools", "vod-resume")
     vodwire.Emulator.binary = os.path.join(
         BUILD, "examples", "vod-emulator", "vod-emulator")
     os.environ["GST_PLUGIN_PATH"] = os.path.join(BUILD, "gst")
@@ -307,6 +312,77 @@ def settled(emulator):
         if state["open-connections"] <= 1 or time.monotonic() > deadline:
             return state
         time.sleep(0.02)
+
+
+# ---- scenarios beside each other ----
+
+class Aside:
+    """A function in a process of its own, which has a network namespace of its
+    own if it wants one; result() gives what it returned."""
+
+    def __init__(self, function, *args):
+        context = multiprocessing.get_context("fork")
+        self.receiver, sender = context.Pipe(duplex=False)
+        self.process = context.Process(
+            target=self.run, args=(sender, function, args))
+        self.process.start()
+        sender.close()
+
+    @staticmethod
+    def run(sender, function, args):
+        become_subreaper()
+        try:
+            sender.send((True, function(*args)))
+        except BaseException:  # pylint: disable=broad-except
+            sender.send((False, traceback.format_exc()))
+
+    def result(self):
+        try:
+            good, what = self.receiver.recv()
+        except EOFError:
+            good, what = False, "the process of the scenario crashed"
+        self.process.join()
+        if not good:
+            raise AssertionError(what)
+        return what
+
+
+def run_one(case, name):
+    """One test; what it says if it fails, else None."""
+    result = unittest.TestResult()
+    case(name).run(result)
+    return next((text for _, text in result.failures + result.errors), None)
+
+
+def beside(case):
+    """Decorates a test case whose tests may all run at the same time, because
+    they mostly wait: each in a process of its own."""
+
+    class Beside(unittest.TestCase):
+        @classmethod
+        def setUpClass(cls):
+            words = [a for a in sys.argv[1:] if not a.startswith("-")]
+            cls.running = {
+                name: Aside(run_one, case, name) for name in tests
+                if not words or any(w in case.__name__ + "." + name
+                                    for w in words)}
+
+        def wait(self, name):
+            problem = self.running[name].result()
+            if problem:
+                self.fail(problem)
+
+    def add(name):
+        def method(self):
+            self.wait(name)
+        method.__doc__ = getattr(case, name).__doc__
+        setattr(Beside, name, method)
+
+    tests = unittest.TestLoader().getTestCaseNames(case)
+    for each in tests:
+        add(each)
+    Beside.__name__ = Beside.__qualname__ = case.__name__
+    return Beside
 
 
 # ---- between client and service ----

@@ -10,17 +10,15 @@ outage in seconds, instead of 5 (and a little more where memory has to fill)."""
 
 import ctypes
 import hashlib
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
-import traceback
 import unittest
 
 import harness
-from harness import MIB, Client, Emulator
+from harness import MIB, Aside, Client, Emulator
 
 CLONE_NEWNET = 0x40000000
 OUTAGE = float(os.environ.get("VOD_TEST_OUTAGE", "5"))
@@ -33,39 +31,6 @@ MEMORY = "slice-size=1048576 parallel-uploads=3"
 ENOUGH = max(64, int(1.6 * (OUTAGE + 15)) + 16) * MIB
 LITTLE_MEMORY = MEMORY + " max-size-bytes=4194304"
 FRAMES = 270  # in one short.mkv
-
-
-# ---- scenarios beside each other ----
-
-class Aside:
-    """A function in a process of its own, which has a network namespace of its
-    own if it wants one; result() gives what it returned."""
-
-    def __init__(self, function, *args):
-        context = multiprocessing.get_context("fork")
-        self.receiver, sender = context.Pipe(duplex=False)
-        self.process = context.Process(
-            target=self.run, args=(sender, function, args))
-        self.process.start()
-        sender.close()
-
-    @staticmethod
-    def run(sender, function, args):
-        harness.become_subreaper()
-        try:
-            sender.send((True, function(*args)))
-        except BaseException:  # pylint: disable=broad-except
-            sender.send((False, traceback.format_exc()))
-
-    def result(self):
-        try:
-            good, what = self.receiver.recv()
-        except EOFError:
-            good, what = False, "the process of the scenario crashed"
-        self.process.join()
-        if not good:
-            raise AssertionError(what)
-        return what
 
 
 # ---- the line ----
