@@ -13,12 +13,13 @@ packages_run=(gstreamer1.0-tools gstreamer1.0-plugins-base
   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly glib-networking)
 
-# To run the tests: decoders, the formatter, and what names the files.
-packages_test=(gstreamer1.0-libav clang-format git)
+# To run the tests: decoders, the formatter, what names the files, and what counts
+# instructions.
+packages_test=(gstreamer1.0-libav clang-format git valgrind)
 
 # What only tests/nightly.sh wants.
 # shellcheck disable=SC2034
-packages_nightly=(valgrind debootstrap)
+packages_nightly=(debootstrap)
 
 say() {
   printf '%s\n' "$*"
