@@ -22,8 +22,12 @@ TYPES = {
 }
 
 
+# Where only the type is the limit.
+LARGEST = {2**31 - 1, 2**32 - 1, 2**64 - 1}
+
+
 def table(text, heading):
-    """Rows of the first table below a heading, cells without back-ticks."""
+    """Rows of the tables below a heading, cells without back-ticks."""
     part = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     rows = []
     for line in part.splitlines():
@@ -34,7 +38,7 @@ def table(text, heading):
 
 
 def inspect():
-    """name -> (type, default, flags) of vodsink's own properties."""
+    """name -> (type, default, flags, range) of vodsink's own properties."""
     out = subprocess.run(["gst-inspect-1.0", "vodsink"], check=True,
                          capture_output=True, text=True).stdout
     props = {}
@@ -48,8 +52,34 @@ def inspect():
         kind = next((TYPES[t] for t in TYPES if line.startswith(t)), line)
         default = re.search(r"Default: (\"[^\"]*\"|\S+)", line)
         default = default.group(1) if default else "NULL"
-        props[name] = (kind, "NULL" if default == "null" else default, flags)
+        limits = re.search(r"Range: (-?\d+) - (-?\d+)", line)
+        props[name] = (kind, "NULL" if default == "null" else default, flags,
+                       limits and tuple(int(n) for n in limits.groups()))
     return {n: p for n, p in props.items() if n not in INHERITED}
+
+
+def read_range(text):
+    """(least, most) of "1 MiB…1 GiB"; most is None where nothing follows."""
+    units = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+    ends = []
+    for end in text.split("…"):
+        words = end.split()
+        ends.append(int(words[0]) * units.get(words[-1], 1) if words else None)
+    return tuple(ends)
+
+
+def check_range(name, real, cells):
+    """What a number may be is told, and is so."""
+    told = [read_range(c) for c in cells if "…" in c]
+    if not real:
+        return [f"{name}: has no range"] if told else []
+    if len(told) != 1:
+        return [f"{name}: README does not tell the range {real}"]
+    least, most = told[0]
+    if least != real[0] or (most is None) != (real[1] in LARGEST) or \
+            most not in (None, real[1]):
+        return [f"{name}: range {real}, README says {told[0]}"]
+    return []
 
 
 def check_properties(readme):
@@ -57,18 +87,21 @@ def check_properties(readme):
     real = inspect()
     documented = {}
     for name, kind, meaning in table(readme, "Properties"):
+        if "user_function" in kind:
+            continue
         documented[name.strip("`")] = (kind, meaning)
     for name in sorted(set(real) ^ set(documented)):
         where = "README" if name in documented else "gst-inspect"
         problems.append(f"{name} is only in {where}")
     for name in sorted(set(real) & set(documented)):
-        kind, default, flags = real[name]
+        kind, default, flags, limits = real[name]
         cells = [c.strip() for c in documented[name][0].split(",")]
         if cells[0] != kind:
             problems.append(f"{name}: type {kind}, README says {cells[0]}")
         if len(cells) > 1 and cells[1] != default:
             problems.append(f"{name}: default {default}, README says {cells[1]}")
-        letters = cells[2].split() if len(cells) > 2 else []
+        problems += check_range(name, limits, cells)
+        letters = cells[-1].split() if len(cells) > 2 else []
         if ("W" in letters) != ("readable" not in flags):
             problems.append(f"{name}: flags are {flags}")
         if ("P" in letters) != ("PLAYING" in flags):
@@ -81,12 +114,19 @@ def check_properties(readme):
 
 
 def check_signals(readme):
-    """Every signal that is vodsink's own is named."""
+    """Every signal that is vodsink's own is there, with its handler."""
     out = subprocess.run(["gst-inspect-1.0", "vodsink"], check=True,
                          capture_output=True, text=True).stdout
-    real = set(re.findall(r'^  "([a-z-]+)" +:', out, re.M))
-    named = set(re.findall(r"[Ss]ignal `([a-z-]+)`", readme))
-    return [f"signal {s} is only in one place" for s in sorted(real ^ named)]
+    part = out.split("Element Signals:", 1)[1]
+    real = {name: " ".join(handler.split()) for name, handler in re.findall(
+        r'^  "([a-z-]+)" +: +([^;]*);', part, re.M)}
+    told = {name.strip("`"): handler.strip("`")
+            for name, handler, _ in table(readme, "Properties")
+            if "user_function" in handler}
+    problems = [f"signal {s}: {real.get(s)}, README says {told.get(s)}"
+                for s in sorted(set(real) | set(told))
+                if real.get(s) != told.get(s)]
+    return problems if real else ["no signal was found"]
 
 
 def check_messages(readme, source_dir):
