@@ -9,6 +9,7 @@
 
 #include "emulator.h"
 #include "testserver.h"
+#include "teststopwatch.h"
 #include "voderror.h"
 
 /* --- an owner -------------------------------------------------------------*/
@@ -124,11 +125,11 @@ is_quiet (gpointer data)
 static void
 join_in_time (Owner *owner)
 {
-  gint64 begin = g_get_monotonic_time ();
+  g_autoptr (TestStopwatch) watch = test_stopwatch_new ();
 
   vod_reporter_stop (owner->reporter);
   g_assert_true (vod_reporter_join (owner->reporter));
-  g_assert_cmpint ((g_get_monotonic_time () - begin) / 1000, <, 100);
+  g_assert_cmpint (test_stopwatch_ms (watch), <, 100);
 }
 
 /* --- a server that takes them ---------------------------------------------*/
@@ -195,12 +196,14 @@ has_request (gpointer soup)
   return test_soup_n_requests (soup) > 0;
 }
 
-/* What was pushed just before the end still arrives, if the server answers. */
+/* What was pushed just before the end still arrives, if the server answers, and
+ * the machine lets both have a processor. */
 static void
 test_grace_is_enough_for_a_kept_connection (void)
 {
   g_autoptr (TestSoup) soup = test_soup_new ();
   Owner *owner = owner_new (test_soup_uri (soup), 5);
+  g_autoptr (TestStopwatch) watch = NULL;
 
   for (guint i = 0; i < 4; i++)
     test_soup_answer (soup, 200, NULL, "ok");
@@ -209,8 +212,12 @@ test_grace_is_enough_for_a_kept_connection (void)
   for (guint i = 1; i < 4; i++)
     push (owner, i);
   vod_reporter_finish (owner->reporter);
+  watch = test_stopwatch_new ();
   join_in_time (owner);
-  g_assert_cmpuint (test_soup_n_requests (soup), ==, 4);
+  if (test_stopwatch_all_ms (watch) < VOD_REPORTER_GRACE)
+    g_assert_cmpuint (test_soup_n_requests (soup), ==, 4);
+  else
+    g_test_incomplete ("the machine has other things to do");
   owner_free (owner);
 }
 

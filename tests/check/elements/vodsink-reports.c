@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "../teststopwatch.h"
 #include "vodsinktest.h"
 
 static Emulator *emulator;
@@ -100,11 +101,14 @@ GST_START_TEST (test_all_events_also_if_it_ends_at_eos)
     Rig *rig =
         rig_new (emulator, "report-id", id, "location", "/x/Lecture.MKV", NULL);
     g_autoptr (JsonArray) all = NULL, reports = NULL;
+    g_autoptr (TestStopwatch) watch = NULL;
     gint64 ms;
 
     upload (rig, 100000);
     rig_wait (rig, "eos");
-    ms = rig_time_state (rig, GST_STATE_NULL);
+    watch = test_stopwatch_new ();
+    rig_set_state (rig, GST_STATE_NULL);
+    ms = test_stopwatch_all_ms (watch);
     fail_unless (test_no_threads ("vod-report"));
     rig_free (rig);
     if (ms >= GRACE)
