@@ -3,7 +3,6 @@
  * Where an upload goes: the region that is nearest. See vodupload-private.h for
  * the lock.
  */
-#include "vodregion.h"
 #include "vodretry.h"
 #include "vodupload-private.h"
 
@@ -40,10 +39,13 @@ gchar *
 vod_upload_find_region (VodWorker *worker)
 {
   VodUpload *upload = worker->upload;
+  VodRegionPrepare prepare = {0};
   g_autoptr (GError) error = NULL;
   gchar *region = vod_region_find (
-      &upload->settings, sign, worker, worker->cancellable, &error);
+      &upload->settings, sign, worker, worker->cancellable, &prepare, &error);
 
+  vod_upload_report_prepare (upload, &prepare, region);
+  g_clear_error (&prepare.error);
   if (error && !g_cancellable_is_cancelled (worker->cancellable))
     say (upload,
         "storage-region=auto has found no region, and the service chooses "

@@ -249,22 +249,41 @@ run_race (Search *search, GCancellable *cancellable, GError **error)
   return NULL;
 }
 
+/* Asks for Prepare's answer, in time; else @search's error says why there is
+ * none. What was cancelled has no @outcome. */
+static void
+run_prepare (
+    Search *search, GCancellable *cancellable, VodRegionPrepare *outcome)
+{
+  gint64 begun = g_get_monotonic_time ();
+  gint arrived =
+      vod_race (1, prepare, search, in_seconds (PREPARE_TIME), cancellable);
+
+  if (arrived < 0 &&
+      (!search->error || search->error->code == VOD_ERROR_CANCELLED)) {
+    g_clear_error (&search->error);
+    vod_error_set (&search->error, VOD_ERROR_NETWORK,
+        "the service has not said within %d s which there are", PREPARE_TIME);
+  }
+  if (g_cancellable_is_cancelled (cancellable))
+    return;
+  outcome->begun = begun;
+  outcome->ended = g_get_monotonic_time ();
+  outcome->error = search->error ? g_error_copy (search->error) : NULL;
+}
+
 static gchar *
 search_region (const VodUploadSettings *settings, const gchar *signature,
-    GCancellable *cancellable, GError **error)
+    GCancellable *cancellable, VodRegionPrepare *outcome, GError **error)
 {
   Search search = {.settings = settings, .signature = signature};
   gchar *region = NULL;
 
-  if (vod_race (1, prepare, &search, in_seconds (PREPARE_TIME), cancellable) ==
-      0)
-    region = run_race (&search, cancellable, error);
-  else if (search.error && search.error->code != VOD_ERROR_CANCELLED)
+  run_prepare (&search, cancellable, outcome);
+  if (search.error)
     g_propagate_error (error, g_steal_pointer (&search.error));
   else
-    vod_error_set (error, VOD_ERROR_NETWORK,
-        "the service has not said within %d s which there are", PREPARE_TIME);
-  g_clear_error (&search.error);
+    region = run_race (&search, cancellable, error);
   g_clear_pointer (&search.regions, g_ptr_array_unref);
   if (region == NULL && g_cancellable_is_cancelled (cancellable)) {
     g_clear_error (error);
@@ -284,9 +303,11 @@ is_worth_another (const gchar *signature, const GError *error)
 
 gchar *
 vod_region_find (const VodUploadSettings *settings, VodRegionSign sign,
-    gpointer sign_data, GCancellable *cancellable, GError **error)
+    gpointer sign_data, GCancellable *cancellable, VodRegionPrepare *outcome,
+    GError **error)
 {
   const gchar *endpoint = settings->endpoint;
+  VodRegionPrepare unasked = {0};
   gchar *region = NULL, *signature;
   GError *why = NULL;
 
@@ -299,7 +320,9 @@ vod_region_find (const VodUploadSettings *settings, VodRegionSign sign,
     return region;
   signature = sign (sign_data, &why);
   if (signature)
-    region = search_region (settings, signature, cancellable, &why);
+    region = search_region (
+        settings, signature, cancellable, outcome ? outcome : &unasked, &why);
+  g_clear_error (&unasked.error);
   leave (endpoint, region,
       why && is_worth_another (signature, why) ? 0 : settings->region_again);
   g_free (signature);

@@ -19,13 +19,22 @@ G_BEGIN_DECLS
 /* Gives a signature for one request, or NULL with an error. May block. */
 typedef gchar *(*VodRegionSign) (gpointer data, GError **error);
 
+/* How it went with Prepare, if that was asked, and not cancelled: not if the
+ * region was known already. */
+typedef struct {
+  gint64 begun, ended; /* monotonic µs; 0: it was not asked */
+  GError *error;       /* NULL: the service has said which regions it offers */
+} VodRegionPrepare;
+
 /* The nearest region (to be freed; a label), or NULL with @error saying why there
  * is none: the hosts may not be asked (vodhosts.h), the service does not say or
  * offers no choice, nobody answers, @sign fails, @cancellable is cancelled
  * (VOD_ERROR_CANCELLED). No reason for an upload to fail. Blocks: for @sign, and
- * beyond that 8 s at most; 5 of them for Prepare, 3 for the race. Any thread. */
+ * beyond that 8 s at most; 5 of them for Prepare, 3 for the race. Any thread.
+ * @outcome (zero, may be NULL) is filled in; its error is to be freed. */
 gchar *vod_region_find (const VodUploadSettings *settings, VodRegionSign sign,
-    gpointer sign_data, GCancellable *cancellable, GError **error);
+    gpointer sign_data, GCancellable *cancellable, VodRegionPrepare *outcome,
+    GError **error);
 
 /* The service will not have what was found: as if none had been. */
 void vod_region_drop (const VodUploadSettings *settings);

@@ -64,13 +64,14 @@ size_of (VodUpload *upload)
   return stats.size <= expected ? expected : 0;
 }
 
-/* Completes @report, of what began at @begun (monotonic µs; 0: just now), and
- * sends it. @applied: NULL if it is not known. With the lock. */
+/* Completes @report, of what began at @begun and has @ended (monotonic µs; 0:
+ * just now), and sends it. @applied: NULL if it is not known. With the lock. */
 static void
 report (VodUpload *upload, VodReport *report, const VodApiApplied *applied,
-    gint64 begun)
+    gint64 begun, gint64 ended)
 {
   const VodUploadSettings *settings = &upload->settings;
+  gint64 now = g_get_monotonic_time ();
   g_autofree gchar *region = NULL;
 
   report->device = settings->report_device;
@@ -85,13 +86,27 @@ report (VodUpload *upload, VodReport *report, const VodApiApplied *applied,
     report->session_key = applied->session_key;
     report->region = region;
   }
-  report->cost = begun ? (g_get_monotonic_time () - begun) / 1000 : 0;
-  report->begun = g_get_real_time () / 1000 - report->cost;
+  report->cost = ((ended ? ended : now) - (begun ? begun : now)) / 1000;
+  report->begun = (g_get_real_time () - (begun ? now - begun : 0)) / 1000;
   vod_reporter_push (
       upload->reporter, vod_report_body (report, settings->report_endpoint));
 }
 
 /* --- requests -------------------------------------------------------------*/
+
+void
+vod_upload_report_prepare (
+    VodUpload *upload, const VodRegionPrepare *prepare, const gchar *region)
+{
+  VodReport event = {
+      .type = VOD_REPORT_PREPARE, .error = prepare->error, .region = region};
+
+  if (upload->reporter == NULL || prepare->begun == 0)
+    return;
+  g_mutex_lock (&upload->lock);
+  report (upload, &event, NULL, prepare->begun, prepare->ended);
+  g_mutex_unlock (&upload->lock);
+}
 
 static void
 report_apply (VodUpload *upload, const VodJob *job, GError *error)
@@ -99,7 +114,7 @@ report_apply (VodUpload *upload, const VodJob *job, GError *error)
   VodReport apply = {.type = VOD_REPORT_APPLY, .error = error};
 
   report (upload, &apply, job->new_applied ? job->new_applied : job->applied,
-      job->asked);
+      job->asked, 0);
   if (!error && job->kind == VOD_JOB_APPLY)
     upload->storing_since = g_get_monotonic_time ();
 }
@@ -111,7 +126,7 @@ report_commit (VodUpload *upload, const VodJob *job, GError *error)
       .error = error,
       .file_id = job->committed.file_id};
 
-  report (upload, &commit, job->applied, job->asked);
+  report (upload, &commit, job->applied, job->asked, 0);
 }
 
 /* Complete, or a look at the object after it, has shown that it is there. */
@@ -126,7 +141,7 @@ report_stored (VodUpload *upload, const VodJob *job)
       upload->end != VOD_END_NONE || upload->ending)
     return;
   upload->stored = TRUE;
-  report (upload, &stored, job->applied, upload->storing_since);
+  report (upload, &stored, job->applied, upload->storing_since, 0);
 }
 
 void
@@ -162,7 +177,7 @@ vod_upload_report_done (VodUpload *upload, const VodApiCommitted *committed)
 
   if (upload->reporter == NULL)
     return;
-  report (upload, &done, upload->applied, upload->started);
+  report (upload, &done, upload->applied, upload->started, 0);
   vod_reporter_finish (upload->reporter);
 }
 
@@ -202,9 +217,9 @@ vod_upload_report_failure (VodUpload *upload, GError *error)
     return;
   g_mutex_lock (&upload->lock);
   if (upload->storing_since != 0 && is_of_storage (error))
-    report (upload, &stored, upload->applied, upload->storing_since);
+    report (upload, &stored, upload->applied, upload->storing_since, 0);
   if (error->code != VOD_ERROR_CANCELLED)
-    report (upload, &done, upload->applied, upload->started);
+    report (upload, &done, upload->applied, upload->started, 0);
   vod_reporter_finish (upload->reporter);
   g_mutex_unlock (&upload->lock);
 }

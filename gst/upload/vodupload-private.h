@@ -23,6 +23,7 @@
 #include "vodjob.h"
 #include "vodlocal.h"
 #include "vodrate.h"
+#include "vodregion.h"
 #include "vodreporter.h"
 #include "vodslices.h"
 #include "vodupload.h"
@@ -417,6 +418,11 @@ void vod_upload_open_reports (VodUpload *upload);
  * lock. */
 void
 vod_upload_report_job (VodUpload *upload, const VodJob *job, GError *error);
+
+/* Reports a try of Prepare, if there was one; @region: what was found with it, or
+ * NULL. Without the lock. */
+void vod_upload_report_prepare (
+    VodUpload *upload, const VodRegionPrepare *prepare, const gchar *region);
 
 /* Reports that the media is committed: the last event. With the lock. */
 void

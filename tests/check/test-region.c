@@ -53,7 +53,7 @@ seek (Seeker *seeker)
 {
   g_clear_error (&seeker->error);
   return vod_region_find (&seeker->settings, sign_once, seeker,
-      seeker->cancellable, &seeker->error);
+      seeker->cancellable, NULL, &seeker->error);
 }
 
 static void
@@ -298,7 +298,7 @@ test_no_signature (void)
   g_auto (Seeker) seeker = seeker_of (emulator_uri (emulator));
 
   g_assert_null (vod_region_find (
-      &seeker.settings, sign_never, NULL, NULL, &seeker.error));
+      &seeker.settings, sign_never, NULL, NULL, NULL, &seeker.error));
   g_assert_error (seeker.error, VOD_ERROR, VOD_ERROR_SIGNATURE);
   g_assert_cmpuint (emulator_count (emulator, "PrepareUploadUGC", -1), ==, 0);
   /* That says nothing about who has one. */

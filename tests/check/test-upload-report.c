@@ -12,7 +12,8 @@ typedef struct {
   Emulator *emulator;
   const gchar *report_endpoint; /* NULL: the emulator's */
   guint64 expected_size;
-  gboolean silent; /* no report id */
+  gboolean silent;  /* no report id */
+  gboolean nearest; /* storage-region=auto */
 } Scene;
 
 static void
@@ -21,6 +22,8 @@ adjust (VodUploadSettings *settings, gpointer data)
   const Scene *scene = data;
 
   settings->expected_size = scene->expected_size;
+  settings->nearest_region = scene->nearest;
+  settings->region_again = 60000;
   settings->report_id = (gchar *)(scene->silent ? NULL : "my report");
   settings->report_endpoint =
       (gchar *)(scene->report_endpoint ? scene->report_endpoint
@@ -207,6 +210,62 @@ test_without_an_id_nothing_is_reported (void)
   g_assert_cmpuint (test_count_threads ("vod-report"), ==, 0);
   owner_free (owner);
   g_assert_cmpuint (emulator_count (emulator, "report", -1), ==, 0);
+}
+
+/* The one that asks which regions there are, reports that. */
+static void
+test_the_search_for_a_region (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  Scene scene = {.emulator = emulator, .nearest = TRUE};
+  Owner *owner = owner_in (&scene);
+  g_autofree gchar *region = NULL;
+  g_autoptr (JsonArray) reports = NULL, more = NULL;
+  JsonObject *report;
+
+  owner_write (owner, 1000);
+  owner_assert_finished (owner, 0);
+  reports = expect_story (emulator, "10000 10001 20001 10002 40001");
+  report = report_at (reports, 0);
+  region = emulator_media_text (emulator, 0, "region");
+  assert_known_fields (report);
+  assert_int (report, "vodErrCode", 0);
+  assert_text (report, "cosRegion", region);
+  assert_text (report, "reqKey",
+      json_object_get_string_member (report_at (reports, 1), "reqKey"));
+  /* Before Apply nobody knows. */
+  assert_int (report, "appId", -1);
+  assert_text (report, "vodSessionKey", NULL);
+  owner_free (owner);
+
+  owner = owner_in (&scene);
+  owner_write (owner, 1000);
+  owner_assert_finished (owner, 1);
+  more = expect_story (
+      emulator, "10000 10001 20001 10002 40001 10001 20001 10002 40001");
+  owner_free (owner);
+}
+
+static void
+test_a_search_in_vain (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  Scene scene = {.emulator = emulator, .nearest = TRUE};
+  Owner *owner = owner_in (&scene);
+  g_autoptr (JsonArray) reports = NULL;
+
+  emulator_add_faults (emulator,
+      "{\"op\":\"PrepareUploadUGC\",\"json\":{\"code\":777,"
+      "\"message\":\"not now\"}}");
+  owner_write (owner, 1000);
+  owner_assert_finished (owner, 0);
+  reports = expect_story (emulator, "10000! 10001 20001 10002 40001");
+  assert_int (report_at (reports, 0), "vodErrCode", 777);
+  assert_text (report_at (reports, 0), "cosRegion", NULL);
+  g_assert_nonnull (
+      strstr (json_object_get_string_member (report_at (reports, 0), "errMsg"),
+          "not now"));
+  owner_free (owner);
 }
 
 /* --- tries and failures ---------------------------------------------------*/
@@ -486,6 +545,9 @@ main (int argc, char **argv)
       test_the_size_of_a_file_is_known_from_the_start);
   g_test_add_func (
       "/upload/report/without-id", test_without_an_id_nothing_is_reported);
+  g_test_add_func (
+      "/upload/report/region/search", test_the_search_for_a_region);
+  g_test_add_func ("/upload/report/region/in-vain", test_a_search_in_vain);
   for (guint i = 0; i < G_N_ELEMENTS (troubles); i++) {
     g_autofree gchar *path =
         g_strconcat ("/upload/report/trouble/", troubles[i].name, NULL);
