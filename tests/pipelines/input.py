@@ -252,6 +252,26 @@ class TestMedia(InputCase):
         self.assertEqual((media["name"], media["type"]), ("a_b_", "flv"))
         self.assertFalse(os.path.exists("a:b?.ts"))
 
+    def test_title_of_the_stream(self):
+        """the title that comes out of a muxer names the media"""
+        def titled(title):
+            return ["videotestsrc", "num-buffers=30", "!", "x264enc",
+                    "speed-preset=ultrafast", "!", "h264parse", "!", "mp4mux",
+                    "!", "taginject", "tags=artist=nobody", "!", "taginject",
+                    'tags=title="%s"' % title.replace(" ", "\\ "), "!",
+                    "taginject", "tags=album=none"]
+        media = self.works(source=titled("My talk"))
+        self.assertEqual((media["name"], media["type"]), ("My talk", "mp4"))
+        self.setUp()
+        media = self.works(source=titled("A: 1/2"))
+        self.assertEqual(media["name"], "A_ 1_2")
+        self.setUp()
+        media = self.works(source=titled("长" * 100))
+        self.assertEqual(media["name"], "长" * 66)
+        self.setUp()
+        media = self.works("media-name=Mine", source=titled("Yours"))
+        self.assertEqual(media["name"], "Mine")
+
     def test_refused_types(self):
         for name in (".mp4", "mp4/x", "a b", "../mp4", "x" * 100, "ü"):
             with self.subTest(name):

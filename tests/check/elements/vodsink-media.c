@@ -278,6 +278,72 @@ GST_START_TEST (test_title_goes_before_the_default)
 
 GST_END_TEST;
 
+/* Tags come in as many events as upstream likes; "" is an event with another
+ * tag. */
+static const struct {
+  const gchar *events[4];
+  const gchar *name;
+} titles[] = {
+    {{"", "Title"}, "Title"},
+    {{"Title", ""}, "Title"},
+    {{"First", "", "Second", ""}, "Second"},
+    {{"", "", ""}, "来自GStreamer"},
+    {{" blanks around "}, "blanks around"},
+    {{"  "}, "来自GStreamer"},
+    {{"\\ / : * ? \" < > |"}, "_ _ _ _ _ _ _ _ _"},
+    {{"a\r\nX: y\033[31m\177"}, "a__X_ y_[31m_"},
+    {{"Tom & Jerry's 100 % {\"json\": 1}"}, "Tom & Jerry's 100 % {_json__ 1}"},
+};
+
+GST_START_TEST (test_name_from_title)
+{
+  Rig *rig = new_rig ();
+
+  play (rig, MPEGTS);
+  for (guint i = 0; i < 4 && titles[__i__].events[i]; i++) {
+    if (*titles[__i__].events[i])
+      push_title (rig, titles[__i__].events[i]);
+    else
+      rig_push (rig,
+          gst_event_new_tag (
+              gst_tag_list_new (GST_TAG_ARTIST, "Someone", NULL)));
+  }
+  assert_media (rig, titles[__i__].name, "ts");
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_long_titles_are_cut_at_a_character)
+{
+  GString *title = g_string_new (NULL);
+  g_autofree gchar *name = NULL;
+  Rig *rig = new_rig ();
+
+  for (guint i = 0; i < 5000; i++)
+    g_string_append (title, "长");
+  name = g_strndup (title->str, 198); /* 66 characters, of 3 bytes each */
+  play (rig, MPEGTS);
+  push_title (rig, title->str);
+  assert_media (rig, name, "ts");
+  g_string_free (title, TRUE);
+}
+
+GST_END_TEST;
+
+/* The name is taken with the first byte. */
+GST_START_TEST (test_a_late_title_is_passed_over)
+{
+  Rig *rig = new_rig ();
+
+  play (rig, MPEGTS);
+  rig_push_bytes (rig, 100);
+  rig_pushed (rig);
+  push_title (rig, "Late");
+  assert_media (rig, "来自GStreamer", "ts");
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_location_goes_before_the_title)
 {
   Rig *rig = rig_new (emulator, "location", "b.mp4", NULL);
@@ -404,6 +470,16 @@ GST_START_TEST (test_a_file_that_is_read_by_another_element_is_not_ours)
 
 GST_END_TEST;
 
+GST_START_TEST (test_caps_go_before_the_extension_of_upstreams_file)
+{
+  run_file ("filesrc location=FILE ! capsfilter caps=" MPEGTS
+            " ! vodsink name=s",
+      300000, "My film", "ts");
+  fail_unless_equals_int64 (declared_size (), 300000);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_location_goes_before_upstream)
 {
   run_file ("filesrc location=FILE ! vodsink location=other.ts name=s", 3000,
@@ -431,12 +507,16 @@ vodsink_media_suite (void)
   tcase_add_test (tc, test_long_names_are_cut_at_a_character);
   tcase_add_test (tc, test_media_name_goes_before_all);
   tcase_add_test (tc, test_title_goes_before_the_default);
+  tcase_add_loop_test (tc, test_name_from_title, 0, G_N_ELEMENTS (titles));
+  tcase_add_test (tc, test_long_titles_are_cut_at_a_character);
+  tcase_add_test (tc, test_a_late_title_is_passed_over);
   tcase_add_test (tc, test_location_goes_before_the_title);
   tcase_add_test (tc, test_title_is_forgotten_in_ready);
   tcase_add_test (tc, test_name_type_and_size_from_filesrc);
   tcase_add_test (tc, test_filesrc_through_what_changes_nothing);
   tcase_add_test (tc, test_filesrc_through_bins);
   tcase_add_test (tc, test_a_file_that_is_read_by_another_element_is_not_ours);
+  tcase_add_test (tc, test_caps_go_before_the_extension_of_upstreams_file);
   tcase_add_test (tc, test_location_goes_before_upstream);
   suite_add_tcase (suite, tc);
   return suite;

@@ -30,185 +30,6 @@ play (Rig *rig)
   rig_begin (rig, NULL);
 }
 
-/* --- vodsink-progress -----------------------------------------------------*/
-
-typedef struct {
-  guint64 loaded, total, speed;
-  gdouble percent;
-} Progress;
-
-static void
-parse_progress (GstMessage *message, Progress *progress)
-{
-  const GstStructure *s = gst_message_get_structure (message);
-
-  fail_unless (gst_structure_get (s, "loaded", G_TYPE_UINT64, &progress->loaded,
-      "total", G_TYPE_UINT64, &progress->total, "percent", G_TYPE_DOUBLE,
-      &progress->percent, "speed", G_TYPE_UINT64, &progress->speed, NULL));
-  fail_unless_equals_int (gst_structure_n_fields (s), 4);
-}
-
-/* What holds for each and from one to the next, when nothing is rewritten. */
-static Progress
-check_progress (Rig *rig, guint *count)
-{
-  Progress last = {0};
-
-  *count = 0;
-  for (guint i = 0; i < rig->messages->len; i++) {
-    Progress now;
-
-    if (strcmp (g_ptr_array_index (rig->labels, i), "vodsink-progress") != 0)
-      continue;
-    parse_progress (g_ptr_array_index (rig->messages, i), &now);
-    fail_unless (now.loaded >= last.loaded, "loaded falls");
-    if (now.total == 0) {
-      fail_unless (now.percent == -1, "total unknown, percent %f", now.percent);
-    } else {
-      fail_unless (now.loaded <= now.total);
-      fail_unless (
-          now.percent >= 0 && now.percent <= 100, "percent %f", now.percent);
-      fail_unless (ABS (now.percent - 100.0 * now.loaded / now.total) < 0.01);
-    }
-    last = now;
-    (*count)++;
-  }
-  return last;
-}
-
-#define SLOW_PARTS "{\"op\":\"UploadPart\",\"delay\":150}"
-
-GST_START_TEST (test_progress_of_a_stream)
-{
-  Rig *rig = rig_new (emulator, "progress-interval", 1, "slice-size",
-      (guint64)MIB, "parallel-uploads", 1, NULL);
-  guint count;
-  Progress last;
-
-  emulator_add_faults (emulator, SLOW_PARTS);
-  play (rig);
-  rig_push_bytes (rig, MIB + 1);
-  fail_unless (rig_wait_stat (rig, "bytes-uploaded", MIB));
-  rig_wait (rig, "vodsink-progress");
-  /* The end is not known yet. */
-  last = check_progress (rig, &count);
-  fail_unless_equals_uint64 (last.total, 0);
-  for (guint i = 0; i < 6; i++)
-    rig_push_bytes (rig, MIB);
-  rig_push_eos (rig);
-  rig_assert_uploaded (rig, emulator, 0);
-  last = check_progress (rig, &count);
-  fail_unless (count >= 3);
-  fail_unless_equals_uint64 (last.loaded, rig->offset);
-  fail_unless_equals_uint64 (last.total, rig->offset);
-  fail_unless (last.percent == 100.0);
-  fail_unless (last.speed > 0);
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
-GST_START_TEST (test_progress_interval_0_posts_none)
-{
-  Rig *rig = rig_new (emulator, "progress-interval", 0, NULL);
-
-  play (rig);
-  rig_push_bytes (rig, 3 * MIB);
-  rig_push_eos (rig);
-  rig_assert_uploaded (rig, emulator, 0);
-  fail_unless_equals_int (rig_count (rig, "vodsink-progress"), 0);
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
-GST_START_TEST (test_progress_interval_is_kept)
-{
-  Rig *rig = rig_new (emulator, "progress-interval", 3600000, NULL);
-
-  play (rig);
-  for (guint i = 0; i < 10; i++)
-    rig_push_bytes (rig, 2 * MIB);
-  rig_push_eos (rig);
-  rig_assert_uploaded (rig, emulator, 0);
-  /* The first, and the last one at 100 %. */
-  fail_unless (rig_count (rig, "vodsink-progress") <= 2);
-  fail_unless (rig_count (rig, "vodsink-progress") >= 1);
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
-GST_START_TEST (test_progress_interval_may_change_in_playing)
-{
-  Rig *rig = rig_new (emulator, "progress-interval", 3600000, "slice-size",
-      (guint64)MIB, "parallel-uploads", 1, NULL);
-  guint before;
-
-  emulator_add_faults (emulator, SLOW_PARTS);
-  play (rig);
-  rig_push_bytes (rig, 2 * MIB);
-  fail_unless (rig_wait_stat (rig, "bytes-uploaded", MIB));
-  before = rig_count (rig, "vodsink-progress");
-  g_object_set (rig->sink, "progress-interval", 1, NULL);
-  for (guint i = 0; i < 6; i++)
-    rig_push_bytes (rig, MIB);
-  rig_push_eos (rig);
-  rig_assert_uploaded (rig, emulator, 0);
-  fail_unless (rig_count (rig, "vodsink-progress") >= before + 3);
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
-/* A file source tells its size from the start; the same file through the bus of
- * a pipeline. */
-GST_START_TEST (test_progress_of_a_file_has_a_total)
-{
-  g_autofree gchar *path =
-      g_strdup_printf ("%s/vodsink-%d.bin", g_get_tmp_dir (), (gint)getpid ());
-  const gsize size = 5 * MIB + 17;
-  g_autofree guint8 *data = g_malloc (size);
-  g_autofree gchar *signature = emulator_signature (FALSE);
-  GstElement *pipeline = gst_pipeline_new (NULL);
-  GstElement *src = gst_element_factory_make ("filesrc", NULL);
-  GstElement *sink = gst_element_factory_make ("vodsink", NULL);
-  GstBus *bus = gst_element_get_bus (pipeline);
-  gboolean done = FALSE;
-  guint n = 0;
-
-  test_fill (data, 0, size);
-  g_file_set_contents (path, (const gchar *)data, size, NULL);
-  g_object_set (src, "location", path, NULL);
-  g_object_set (sink, "endpoint", emulator_uri (emulator), "signature",
-      signature, "progress-interval", 1, "media-type", "mp4", NULL);
-  gst_bin_add_many (GST_BIN (pipeline), src, sink, NULL);
-  gst_element_link (src, sink);
-  gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  while (!done) {
-    GstMessage *message = gst_bus_timed_pop (bus, 10 * GST_SECOND);
-    Progress progress;
-
-    fail_unless (message != NULL);
-    fail_unless (GST_MESSAGE_TYPE (message) != GST_MESSAGE_ERROR);
-    done = GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
-    if (gst_message_has_name (message, "vodsink-progress")) {
-      parse_progress (message, &progress);
-      fail_unless_equals_uint64 (progress.total, size);
-      fail_unless (progress.percent >= 0);
-      n++;
-    }
-    gst_message_unref (message);
-  }
-  fail_unless (n >= 2);
-  gst_element_set_state (pipeline, GST_STATE_NULL);
-  gst_object_unref (bus);
-  gst_object_unref (pipeline);
-  unlink (path);
-}
-
-GST_END_TEST;
-
 /* --- vodsink-retry --------------------------------------------------------*/
 
 GST_START_TEST (test_retry_says_what_and_when)
@@ -307,6 +128,42 @@ GST_START_TEST (test_finish_tells_everything)
   fail_unless_equals_int (g_atomic_int_get (&seen.notified), 2);
   g_free (seen.file_id);
   g_free (seen.video_url);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* What the service has to say about the media is passed on as it is. */
+static const struct {
+  const gchar *json;
+  const gchar *expected; /* NULL: no such field */
+} verify_contents[] = {
+    {"\"verify_content\":\"abc+/=ExpTime=1&FileId=2\",",
+        "abc+/=ExpTime=1&FileId=2"},
+    {"\"verify_content\":\"\\\"quoted\\\", \\u7f16\",", "\"quoted\", 编"},
+    {"", NULL},
+};
+
+GST_START_TEST (test_verify_content_is_passed_on)
+{
+  Rig *rig = rig_new (emulator, NULL);
+  g_autofree gchar *fault =
+      g_strdup_printf ("{\"op\":\"CommitUploadUGC\",\"json\":{\"code\":0,"
+                       "\"message\":\"\",\"data\":{\"video\":{%s\"url\":"
+                       "\"http://v/x.mp4\"},\"fileId\":\"5\"}}}",
+          verify_contents[__i__].json);
+  const GstStructure *s;
+
+  emulator_add_faults (emulator, fault);
+  play (rig);
+  rig_push_bytes (rig, 5);
+  rig_push_eos (rig);
+  s = gst_message_get_structure (rig_wait (rig, "vodsink-finish"));
+  fail_unless_equals_string (gst_structure_get_string (s, "verify-content"),
+      verify_contents[__i__].expected);
+  fail_unless_equals_int (gst_structure_has_field (s, "verify-content"),
+      verify_contents[__i__].expected != NULL);
+  rig_wait (rig, "eos");
   rig_free (rig);
 }
 
@@ -457,13 +314,10 @@ vodsink_messages_suite (void)
   TCase *tc = tcase_create ("messages");
 
   tcase_add_checked_fixture (tc, setup, teardown);
-  tcase_add_test (tc, test_progress_of_a_stream);
-  tcase_add_test (tc, test_progress_interval_0_posts_none);
-  tcase_add_test (tc, test_progress_interval_is_kept);
-  tcase_add_test (tc, test_progress_interval_may_change_in_playing);
-  tcase_add_test (tc, test_progress_of_a_file_has_a_total);
   tcase_add_test (tc, test_retry_says_what_and_when);
   tcase_add_test (tc, test_finish_tells_everything);
+  tcase_add_loop_test (
+      tc, test_verify_content_is_passed_on, 0, G_N_ELEMENTS (verify_contents));
   tcase_add_test (tc, test_finish_without_location);
   tcase_add_test (tc, test_results_last_until_the_next_upload);
   tcase_add_loop_test (tc, test_sync_handler_may_read_everything, 0, 4);
