@@ -307,8 +307,10 @@ on_notice (const gchar *message, gpointer data)
 {
   g_autoptr (GstElement) element = hearing_element (data);
 
+  /* gst-launch shows the debug text only. */
   if (element)
-    GST_ELEMENT_INFO (element, RESOURCE, SETTINGS, ("%s", message), (NULL));
+    GST_ELEMENT_INFO (
+        element, RESOURCE, SETTINGS, ("%s", message), ("%s", message));
 }
 
 static void
