@@ -345,6 +345,8 @@ vod_upload_settle_cover_failure (
     return;
   }
   delay = book (upload, job, error, way);
+  if (delay < 0 && vod_upload_leave_host (upload, job))
+    delay = 0;
   if (delay >= 0) {
     upload->retries++;
     g_cond_broadcast (&upload->work);

@@ -39,7 +39,10 @@ vod_hosts_accelerated (
   g_autofree gchar *uri = NULL;
 
   if (!settings->forward)
-    return settings->storage_endpoint ? NULL : applied->upload_domain;
+    return settings->storage_endpoint ||
+            g_strcmp0 (applied->upload_domain, applied->bucket_host) == 0
+        ? NULL
+        : applied->upload_domain;
   if (!applied->accelerate_host)
     return NULL;
   uri = vod_hosts_uri (settings, applied->accelerate_host);

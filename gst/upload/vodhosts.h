@@ -25,7 +25,7 @@ gchar *vod_hosts_uri (const VodUploadSettings *settings, const gchar *host);
 /* The host that @applied names for storage requests of such an upload (protocol.md
  * 1.4): to be forwarded by, or with forward=false to be used as the bucket's own,
  * unless storage-endpoint says where to connect. NULL: none, or it is that of
- * `endpoint` anyway. Whether it may be used is another question. */
+ * `endpoint` or of the bucket anyway. Whether it may be used is another question. */
 const gchar *vod_hosts_accelerated (
     const VodUploadSettings *settings, const VodApiApplied *applied);
 

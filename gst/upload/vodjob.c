@@ -15,6 +15,7 @@ vod_job_clear (VodJob *job)
 {
   g_clear_pointer (&job->applied, vod_api_applied_unref);
   g_clear_pointer (&job->new_applied, vod_api_applied_unref);
+  g_free (job->accelerated);
   g_free (job->upload_id);
   g_free (job->new_upload_id);
   g_free (job->signature);
@@ -423,15 +424,19 @@ perform_abort (VodHttp *http, const VodCosTarget *target,
       return;
 }
 
+/* An accelerated host forwards like the endpoint, or stands for the bucket's own
+ * host in everything. */
 static VodCosTarget
 target_of (const VodApiApplied *applied, const VodUploadSettings *settings,
-    const gchar *bucket_uri)
+    const gchar *bucket_uri, const gchar *accelerated)
 {
   return (VodCosTarget){
-      .connect_to = settings->forward  ? settings->endpoint
+      .connect_to = accelerated        ? accelerated
+          : settings->forward          ? settings->endpoint
           : settings->storage_endpoint ? settings->storage_endpoint
                                        : bucket_uri,
-      .bucket_host = applied->bucket_host,
+      .bucket_host = accelerated && !settings->forward ? applied->upload_domain
+                                                       : applied->bucket_host,
       .forward = settings->forward,
       .key = applied->key,
       .credentials = &applied->credentials,
@@ -467,7 +472,7 @@ perform_sweep (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
       vod_api_apply (http, settings->endpoint, &apply, cancellable, &local);
   if (applied && g_strcmp0 (applied->key, state->object_key) == 0) {
     bucket_uri = g_strconcat ("https://", applied->bucket_host, NULL);
-    target = target_of (applied, settings, bucket_uri);
+    target = target_of (applied, settings, bucket_uri, NULL);
     perform_abort (http, &target, state->upload_id, cancellable, error);
   } else if (local && !is_forgotten (local)) {
     g_propagate_error (error, g_steal_pointer (&local));
@@ -487,7 +492,7 @@ vod_job_perform (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
   job->asked = g_get_monotonic_time ();
   if (job->applied) {
     bucket_uri = g_strconcat ("https://", job->applied->bucket_host, NULL);
-    target = target_of (job->applied, settings, bucket_uri);
+    target = target_of (job->applied, settings, bucket_uri, job->accelerated);
   }
 
   switch (job->kind) {

@@ -49,6 +49,8 @@ typedef struct {
   gint64 held;   /* µs of the time since that it waited for the pace */
   guint attempt; /* of the upload; what it brings is void in a later one */
   VodEndpointUse endpoint; /* where it goes; once it is known */
+  gchar
+      *accelerated; /* … or base URI of the host that Apply has named for it */
 
   /* What it works on. */
   VodApiApplied *applied; /* reference; NULL before Apply */

@@ -423,13 +423,18 @@ can_do_without (const VodUpload *upload, const VodJob *job, gint64 now)
       now < upload->expires_at;
 }
 
-/* What a failure tells about the endpoint that the request went to. */
+/* What a failure tells about the endpoint, or the accelerated host, that the
+ * request went to. That there is no such host is no failure of the upload. */
 static VodWay
 judge_endpoint (VodUpload *upload, const VodJob *job, const GError *error)
 {
   gint64 now = g_get_monotonic_time ();
+  gboolean silent =
+      error->code == VOD_ERROR_NETWORK || error->code == VOD_ERROR_TLS;
 
-  if (error->code == VOD_ERROR_NETWORK || error->code == VOD_ERROR_TLS)
+  if (silent && vod_upload_leave_host (upload, job))
+    return VOD_WAY_PROBE;
+  if (silent)
     return vod_endpoints_silent (&upload->endpoints, &job->endpoint,
         error->code == VOD_ERROR_TLS, job->begun, now);
   vod_endpoints_answered (&upload->endpoints, &job->endpoint, now);
@@ -657,6 +662,13 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
     upload->commit_unanswered = TRUE;
 
   delay = book_failure (upload, job, error, way, &failures, &final);
+  if (delay < 0 && vod_upload_leave_host (upload, job)) {
+    /* No upload ends there: the ordinary way begins from here. */
+    upload->failing_since = 0;
+    upload->held = 0;
+    delay = 0;
+    final = FALSE;
+  }
   give_slice_back (upload, job, delay, error->code != VOD_ERROR_NETWORK);
   if (final)
     anew = vod_upload_begin_anew (worker, job, error);

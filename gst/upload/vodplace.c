@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Where an upload goes: the region that is nearest. See vodupload-private.h for
- * the lock.
+ * Where an upload goes: the region that is nearest, and the host that the service
+ * names for its storage requests (protocol.md 1.4). Both are extras: an upload
+ * never fails for them. See vodupload-private.h for the lock.
  */
+#include "vodhosts.h"
 #include "vodretry.h"
 #include "vodupload-private.h"
 
 /* For a signature that the application gives later: it is only for this, and
  * asked for again for Apply. */
 #define PATIENCE (8 * (gint64)G_USEC_PER_SEC)
+#define LEFT_HOSTS_MAX 8
 
 static void
 say (VodUpload *upload, const gchar *text, const gchar *more)
@@ -82,4 +85,80 @@ vod_upload_drop_region (VodWorker *worker, GError *error)
   g_mutex_lock (&upload->lock);
   worker->busy = FALSE;
   return TRUE;
+}
+
+/* --- the accelerated host ---------------------------------------------------*/
+
+/* What is deleted goes the ordinary way: there may be time for one request. */
+static gboolean
+is_accelerated (VodJobKind kind)
+{
+  switch (kind) {
+    case VOD_JOB_CHECK:
+    case VOD_JOB_LIST:
+    case VOD_JOB_INITIATE:
+    case VOD_JOB_PART:
+    case VOD_JOB_COMPLETE:
+    case VOD_JOB_LOOK:
+    case VOD_JOB_COVER:
+    case VOD_JOB_COVER_PUT:
+      return TRUE;
+    default:
+      return FALSE;
+  }
+}
+
+/* Each renewal may name another one, but that must not go on for ever. */
+static gboolean
+was_left (const VodUpload *upload, const gchar *uri)
+{
+  return upload->left_hosts &&
+      (upload->left_hosts->len >= LEFT_HOSTS_MAX ||
+          g_ptr_array_find_with_equal_func (
+              upload->left_hosts, uri, g_str_equal, NULL));
+}
+
+gchar *
+vod_upload_accelerate (VodUpload *upload, const VodJob *job)
+{
+  const gchar *host = job->applied && is_accelerated (job->kind)
+      ? vod_hosts_accelerated (&upload->settings, job->applied)
+      : NULL;
+  g_autofree gchar *uri = NULL;
+
+  if (host == NULL || !vod_hosts_may_use (&upload->settings, host))
+    return NULL;
+  uri = vod_hosts_uri (&upload->settings, host);
+  return was_left (upload, uri) ? NULL : g_steal_pointer (&uri);
+}
+
+gboolean
+vod_upload_leave_host (VodUpload *upload, const VodJob *job)
+{
+  if (job->accelerated == NULL)
+    return FALSE;
+  if (upload->left_hosts == NULL)
+    upload->left_hosts = g_ptr_array_new_with_free_func (g_free);
+  if (!was_left (upload, job->accelerated))
+    g_ptr_array_add (upload->left_hosts, g_strdup (job->accelerated));
+  return TRUE;
+}
+
+void
+vod_upload_mention_host (VodUpload *upload, const VodApiApplied *applied)
+{
+  const gchar *host = vod_hosts_accelerated (&upload->settings, applied);
+  gboolean told;
+
+  if (host == NULL || vod_hosts_may_use (&upload->settings, host))
+    return;
+  g_mutex_lock (&upload->lock);
+  told = upload->told_host;
+  upload->told_host = TRUE;
+  g_mutex_unlock (&upload->lock);
+  if (!told)
+    say (upload,
+        "An endpoint of your own keeps the accelerated host that the service "
+        "names from being used: ",
+        host);
 }

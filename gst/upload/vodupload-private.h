@@ -132,6 +132,8 @@ struct _VodUpload {
   VodApiApplied *applied; /* replaced as a whole */
   gchar *region;          /* the nearest, once it was found; or NULL */
   gboolean region_sought; /* it was tried to find it */
+  GPtrArray *left_hosts;  /* accelerated ones that were given up, base URIs */
+  gboolean told_host;     /* that one is not used */
   gchar *upload_id;
   gboolean parts_to_delete; /* there may be parts at the service */
   VodSession *discard;      /* remembers that, until they are deleted */
@@ -305,6 +307,18 @@ gboolean vod_upload_is_for_cover (const VodUpload *upload, const VodJob *job);
 void vod_upload_settle_cover (VodUpload *upload, VodJob *job);
 void vod_upload_settle_cover_failure (
     VodWorker *worker, VodJob *job, GError *error, VodWay way);
+
+/* Base URI (to be freed) of the accelerated host that takes @job's request; NULL:
+ * it goes the ordinary way. With the lock. */
+gchar *vod_upload_accelerate (VodUpload *upload, const VodJob *job);
+
+/* @job has failed at an accelerated host: that is not used any more by this
+ * upload. FALSE: it went the ordinary way. With the lock. */
+gboolean vod_upload_leave_host (VodUpload *upload, const VodJob *job);
+
+/* Says, once, that the host that @applied names may not be used. Without the
+ * lock. */
+void vod_upload_mention_host (VodUpload *upload, const VodApiApplied *applied);
 
 /* --- vodanew.c ---
  *

@@ -411,13 +411,13 @@ choose_endpoint (VodUpload *upload, VodJob *job)
 {
   gboolean may_probe;
 
-  if (!goes_to_endpoint (upload, job))
-    return;
   g_mutex_lock (&upload->lock);
   may_probe = !upload->closing &&
       (job->kind == VOD_JOB_PART || job->kind == VOD_JOB_RENEW);
-  job->endpoint = vod_endpoints_choose (
-      &upload->endpoints, g_get_monotonic_time (), may_probe);
+  job->accelerated = vod_upload_accelerate (upload, job);
+  if (job->accelerated == NULL && goes_to_endpoint (upload, job))
+    job->endpoint = vod_endpoints_choose (
+        &upload->endpoints, g_get_monotonic_time (), may_probe);
   g_mutex_unlock (&upload->lock);
 }
 
@@ -484,6 +484,8 @@ do_job (VodWorker *worker, VodJob *job)
       upload, worker->cancellable);
   job->held += vod_http_held (worker->http);
   vod_upload_note_after (upload, job, error);
+  if (job->new_applied)
+    vod_upload_mention_host (upload, job->new_applied);
   return error;
 }
 
