@@ -196,14 +196,15 @@ has_request (gpointer soup)
   return test_soup_n_requests (soup) > 0;
 }
 
-/* What was pushed just before the end still arrives, if the server answers, and
- * the machine lets both have a processor. */
-static void
-test_grace_is_enough_for_a_kept_connection (void)
+/* Four events, the last ones just before the end. FALSE: that has taken the whole
+ * grace, because the machine has other things to do. */
+static gboolean
+all_arrive_in_time (void)
 {
   g_autoptr (TestSoup) soup = test_soup_new ();
   Owner *owner = owner_new (test_soup_uri (soup), 5);
   g_autoptr (TestStopwatch) watch = NULL;
+  gboolean in_time;
 
   for (guint i = 0; i < 4; i++)
     test_soup_answer (soup, 200, NULL, "ok");
@@ -214,11 +215,20 @@ test_grace_is_enough_for_a_kept_connection (void)
   vod_reporter_finish (owner->reporter);
   watch = test_stopwatch_new ();
   join_in_time (owner);
-  if (test_stopwatch_all_ms (watch) < VOD_REPORTER_GRACE)
+  in_time = test_stopwatch_all_ms (watch) < VOD_REPORTER_GRACE;
+  if (in_time)
     g_assert_cmpuint (test_soup_n_requests (soup), ==, 4);
-  else
-    g_test_incomplete ("the machine has other things to do");
   owner_free (owner);
+  return in_time;
+}
+
+static void
+test_grace_is_enough_for_a_kept_connection (void)
+{
+  guint attempts = 1;
+
+  while (!all_arrive_in_time ())
+    g_assert_cmpuint (attempts++, <, 20);
 }
 
 /* --- servers that do not --------------------------------------------------*/
