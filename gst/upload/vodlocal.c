@@ -538,27 +538,13 @@ vod_local_set_aside (VodLocal *local, guint attempt, gboolean copy,
   return recovered;
 }
 
-/* A name of the kind that set_aside() gives, without a session. */
+/* The new path of the spool, or NULL. */
 static gchar *
-rename_spool (VodLocal *local)
+part_spool (VodLocal *local)
 {
-  g_autofree gchar *path = media_path (local);
+  g_autofree gchar *key = vod_session_part_media (local->session, NULL);
 
-  for (guint n = 1; n <= 9999; n++) {
-    g_autofree gchar *suffix = g_strdup_printf ("%u.media", n);
-    g_autofree gchar *session = g_strdup_printf ("%u.session", n);
-    g_autofree gchar *other =
-        vod_session_path (local->dir, local->key, session);
-    gchar *name = vod_session_path (local->dir, local->key, suffix);
-
-    if (!g_file_test (other, G_FILE_TEST_EXISTS) &&
-        renameat2 (AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE) == 0)
-      return name;
-    g_free (name);
-    if (errno == ENOENT)
-      break;
-  }
-  return NULL;
+  return key ? vod_session_path (local->dir, key, "media") : NULL;
 }
 
 void
@@ -569,7 +555,7 @@ vod_local_leave_spool (VodLocal *local)
     local->spool_left = TRUE;
     local->eos_size = local->on_disk = 0;
     if (local->session)
-      local->left_path = rename_spool (local);
+      local->left_path = part_spool (local);
   }
   g_mutex_unlock (&local->lock);
 }

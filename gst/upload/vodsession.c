@@ -151,18 +151,23 @@ vod_session_delete (VodSession *session)
   free_session (session);
 }
 
+/* vod_session_file_move(), or of the companion alone. */
+typedef VodSessionMove (*Move) (VodSessionFile *file, const gchar *name,
+    const gchar *companion, const gchar *new_companion, GError **error);
+
 static VodSessionMove
-move_to (VodSession *session, const gchar *key, GError **error)
+move_to (VodSession *session, const gchar *key, Move move, GError **error)
 {
   g_autofree gchar *name = g_strconcat (key, ".session", NULL);
   g_autofree gchar *media = g_strconcat (session->key, ".media", NULL);
   g_autofree gchar *new_media = g_strconcat (key, ".media", NULL);
 
-  return vod_session_file_move (&session->file, name, media, new_media, error);
+  return move (&session->file, name, media, new_media, error);
 }
 
-gchar *
-vod_session_set_aside (VodSession *session, GError **error)
+/* Returns the first key that is free, which it now is not any more. */
+static gchar *
+move_to_free_key (VodSession *session, Move move, GError **error)
 {
   g_autofree gchar *base = g_strndup (session->key, KEY_LEN);
   VodSessionMove moved = VOD_SESSION_MOVE_TAKEN;
@@ -172,17 +177,37 @@ vod_session_set_aside (VodSession *session, GError **error)
        n++) {
     g_free (key);
     key = g_strdup_printf ("%s.%u", base, n);
-    moved = move_to (session, key, error);
+    moved = move_to (session, key, move, error);
   }
   if (moved == VOD_SESSION_MOVE_TAKEN)
     refuse (error, VOD_ERROR_LOCAL,
         "%s/%s was set aside too often: finish or remove what is there",
         session->dir, base);
+  if (moved != VOD_SESSION_MOVE_DONE)
+    return NULL;
   /* That it lasts is worth a try; that it is done is certain. */
-  if (moved == VOD_SESSION_MOVE_DONE)
-    vod_session_file_sync_dir (&session->file, NULL);
+  vod_session_file_sync_dir (&session->file, NULL);
+  return g_steal_pointer (&key);
+}
+
+gchar *
+vod_session_set_aside (VodSession *session, GError **error)
+{
+  gchar *key = move_to_free_key (session, vod_session_file_move, error);
+
   vod_session_close (session);
-  return moved == VOD_SESSION_MOVE_DONE ? g_steal_pointer (&key) : NULL;
+  return key;
+}
+
+gchar *
+vod_session_part_media (VodSession *session, GError **error)
+{
+  gchar *key;
+
+  g_mutex_lock (&session->lock);
+  key = move_to_free_key (session, vod_session_file_move_companion, error);
+  g_mutex_unlock (&session->lock);
+  return key;
 }
 
 const VodSessionState *

@@ -126,6 +126,12 @@ void vod_session_delete (VodSession *session);
  * key. NULL on failure: nothing was renamed, and the session is closed. */
 gchar *vod_session_set_aside (VodSession *session, GError **error);
 
+/* Renames KEY.media alone, to the first KEY.N that neither file has, with N as
+ * above: nobody takes it for the media of this session any more. Nothing is
+ * overwritten. Returns the key of its new name. NULL on failure, also if there
+ * is no KEY.media: nothing was renamed. The session goes on. */
+gchar *vod_session_part_media (VodSession *session, GError **error);
+
 /* What was found at open; NULL if there was nothing to be believed, or after
  * vod_session_begin(). The session's own: the next note changes it. */
 const VodSessionState *vod_session_found (VodSession *session);

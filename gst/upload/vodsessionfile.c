@@ -487,33 +487,55 @@ move_both (VodSessionFile *file, const gchar *name, const gchar *companion,
   return result;
 }
 
-VodSessionMove
-vod_session_file_move (VodSessionFile *file, const gchar *name,
-    const gchar *companion, const gchar *new_companion, GError **error)
+/* An empty file at @name, locked, keeps the names that go with it for us. */
+static VodSessionMove
+claim (const VodSessionFile *file, const gchar *name, gint *fd, GError **error)
 {
-  gint dir_fd = file->dir_fd;
-  VodSessionMove result;
-  gint fd;
-
   if (!vod_session_file_is_named (file)) {
     errno = ENOENT;
     return move_failed (file, error);
   }
-  /* An empty file, locked, keeps the names for us. */
-  fd = create (dir_fd, name);
-  if (fd < 0)
+  *fd = create (file->dir_fd, name);
+  if (*fd < 0)
     return move_failed (file, error);
-  if (!lock (fd) || !is_named (dir_fd, name, fd)) {
-    close (fd);
-    return VOD_SESSION_MOVE_TAKEN;
-  }
+  if (lock (*fd) && is_named (file->dir_fd, name, *fd))
+    return VOD_SESSION_MOVE_DONE;
+  close (*fd);
+  return VOD_SESSION_MOVE_TAKEN;
+}
+
+VodSessionMove
+vod_session_file_move (VodSessionFile *file, const gchar *name,
+    const gchar *companion, const gchar *new_companion, GError **error)
+{
+  gint fd;
+  VodSessionMove result = claim (file, name, &fd, error);
+
+  if (result != VOD_SESSION_MOVE_DONE)
+    return result;
   result = move_both (file, name, companion, new_companion, error);
   if (result != VOD_SESSION_MOVE_DONE)
-    unlinkat (dir_fd, name, 0);
+    unlinkat (file->dir_fd, name, 0);
   close (fd);
   if (result == VOD_SESSION_MOVE_DONE) {
     g_free (file->name);
     file->name = g_strdup (name);
   }
+  return result;
+}
+
+VodSessionMove
+vod_session_file_move_companion (VodSessionFile *file, const gchar *name,
+    const gchar *companion, const gchar *new_companion, GError **error)
+{
+  gint fd;
+  VodSessionMove result = claim (file, name, &fd, error);
+
+  if (result != VOD_SESSION_MOVE_DONE)
+    return result;
+  if (!rename_to_free (file->dir_fd, companion, new_companion))
+    result = move_failed (file, error);
+  unlinkat (file->dir_fd, name, 0);
+  close (fd);
   return result;
 }

@@ -85,6 +85,12 @@ typedef enum {
 VodSessionMove vod_session_file_move (VodSessionFile *file, const gchar *name,
     const gchar *companion, const gchar *new_companion, GError **error);
 
+/* The same of the companion alone: this file stays where it is, and @name, which
+ * belongs to @new_companion, is free again. FAILED if there is none. */
+VodSessionMove
+vod_session_file_move_companion (VodSessionFile *file, const gchar *name,
+    const gchar *companion, const gchar *new_companion, GError **error);
+
 /* A new error about @path, of which something could not be @done because of
  * @err (errno). */
 GError *vod_session_file_error (gint err, const gchar *path, const gchar *done);

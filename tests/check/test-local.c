@@ -682,6 +682,44 @@ test_setting_aside_after_the_end_fails (void)
   session_remove_dir (dir);
 }
 
+/* A recording may have been set aside before; also then what is left of its
+ * spool has a name by which programs find it, and which nobody else has. */
+static void
+test_a_spool_that_is_left_can_be_found (void)
+{
+  static const gchar *const names[] = {KEY, KEY ".3"};
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    gchar *dir = session_make_dir ();
+    VodUploadSettings settings = ask (dir, VOD_IDENTITY_EXPLICIT, TRUE, TRUE);
+    const gchar *const left[] = {KEY ".1", KEY ".2", names[i], NULL};
+    g_autofree gchar *taken = vod_session_path (dir, KEY ".1", "session");
+    g_autofree gchar *expected = vod_session_path (dir, KEY ".2", "media");
+    g_autofree gchar *path = NULL;
+    g_auto (GStrv) keys = NULL;
+    VodLocalOpened opened = {0};
+    VodLocal *local;
+
+    settings.media_key = (gchar *)names[i];
+    write_file (taken, "somebody's", 0600);
+    local = vod_local_open (&settings, &opened, NULL);
+    put (local, OLD);
+    vod_local_leave_spool (local);
+    g_assert_false (vod_local_has_spool (local));
+    path = vod_local_spool_path (local);
+    g_assert_cmpstr (path, ==, expected);
+    assert_text (path, OLD);
+    keys = vod_session_list (dir, NULL);
+    for (guint n = 0; left[n]; n++)
+      g_assert_true (g_strv_contains ((const gchar *const *)keys, left[n]));
+    g_assert_null (vod_local_committed (local, "1"));
+    g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+    assert_text (taken, "somebody's");
+    vod_local_free (local);
+    session_remove_dir (dir);
+  }
+}
+
 /* A session file that cannot be written is told once, and ends nothing. */
 static void
 test_trouble_is_told_once (void)
@@ -784,6 +822,7 @@ main (int argc, char **argv)
   ADD (a_whole_spool_stays_whole);
   ADD (setting_aside_while_recording);
   ADD (setting_aside_after_the_end_fails);
+  ADD (a_spool_that_is_left_can_be_found);
   ADD (trouble_is_told_once);
   ADD (a_kept_spool_gets_a_name_of_its_own);
   ADD (a_commit_never_deletes_what_was_not_reached);

@@ -374,6 +374,68 @@ test_set_aside (void)
   session_remove_dir (dir);
 }
 
+/* The media goes, the session stays, whatever its number. */
+static void
+test_part_media (void)
+{
+  static const gchar *const names[] = {KEY, KEY ".1", KEY ".9999"};
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    gchar *dir = session_make_dir ();
+    g_autofree gchar *key = NULL, *again = NULL;
+    g_autoptr (GError) error = NULL;
+    VodSession *session = vod_session_open (dir, names[i], &error);
+
+    session_steps (session, SESSION_STEPS);
+    put (dir, names[i], "media", "one");
+    if (i != 1)
+      put (dir, KEY ".1", "session", "mine");
+    put (dir, KEY ".2", "media", "mine");
+    key = vod_session_part_media (session, &error);
+    g_assert_no_error (error);
+    g_assert_cmpstr (key, ==, KEY ".3");
+    assert_content (dir, KEY ".3", "one");
+    assert_content (dir, KEY ".2", "mine");
+    g_assert_false (is_there (dir, KEY ".3", "session"));
+    g_assert_false (is_there (dir, names[i], "media"));
+
+    /* It goes on, also with another media. */
+    g_assert_true (vod_session_note_synced (session, 1, &error));
+    put (dir, names[i], "media", "two");
+    again = vod_session_part_media (session, &error);
+    g_assert_cmpstr (again, ==, KEY ".4");
+    assert_content (dir, KEY ".4", "two");
+    vod_session_close (session);
+    session = vod_session_open (dir, names[i], &error);
+    g_assert_cmpuint (vod_session_found (session)->synced, ==, 1);
+    vod_session_close (session);
+    session_remove_dir (dir);
+  }
+}
+
+static void
+test_part_media_fails (void)
+{
+  gchar *dir = session_make_dir ();
+  g_autofree gchar *path = session_file_of (dir, "session");
+  g_autoptr (GError) error = NULL;
+  VodSession *session = session_open (dir);
+
+  session_steps (session, 1);
+  g_assert_null (vod_session_part_media (session, &error));
+  g_assert_error (error, VOD_ERROR, VOD_ERROR_LOCAL);
+  g_assert_false (is_there (dir, KEY ".1", "session"));
+  g_clear_error (&error);
+  /* Who has not the session's name any more has none of the media's. */
+  put (dir, KEY, "media", "another's");
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  g_assert_null (vod_session_part_media (session, &error));
+  g_assert_error (error, VOD_ERROR, VOD_ERROR_LOCAL);
+  assert_content (dir, KEY, "another's");
+  vod_session_close (session);
+  session_remove_dir (dir);
+}
+
 static void
 test_set_aside_has_an_end (void)
 {
@@ -507,6 +569,8 @@ main (int argc, char **argv)
   g_test_add_func ("/session/refused", test_refused);
   g_test_add_func ("/session/close", test_close_keeps_and_delete_removes);
   g_test_add_func ("/session/set-aside", test_set_aside);
+  g_test_add_func ("/session/part-media", test_part_media);
+  g_test_add_func ("/session/part-media-fails", test_part_media_fails);
   g_test_add_func ("/session/set-aside-end", test_set_aside_has_an_end);
   g_test_add_func ("/session/list", test_list);
   g_test_add_func ("/session/compact", test_a_file_stays_small);
