@@ -215,25 +215,91 @@ GST_END_TEST;
 
 /* --- an application that looks at everything ------------------------------*/
 
+/* Whatever has something to say: the settings, what the service does, and the
+ * message that must have come. */
+typedef struct {
+  const gchar *settings;
+  const gchar *fault;
+  const gchar *label;
+} Told;
+
+static const Told told[] = {
+    {"", "[]", "progress-complete-close"},
+    {"", "{\"op\":\"ApplyUploadUGC\",\"status\":503,\"times\":2}",
+        "vodsink-retry"},
+    {"", "{\"op\":\"UploadPart\",\"status\":403,\"code\":\"AccessDenied\"}",
+        "error"},
+    {"", "{\"op\":\"CommitUploadUGC\",\"status\":404}", "error"},
+    {"fatal-errors=false",
+        "{\"op\":\"UploadPart\",\"status\":403,\"code\":\"AccessDenied\"}",
+        "warning"},
+    {"cover-location=/nowhere/at/all.jpg", "[]", "vodsink-warning"},
+    {"report-id=7 retry-duration=1", "{\"op\":\"report\",\"status\":404}",
+        "vodsink-finish"},
+    {"spool=true keep-spool=true", "[]", "vodsink-finish"},
+    {"media-type=nonsense!", "[]", "error"},
+    {"state-dir=/proc/nowhere", "[]", "error"},
+    {"slice-size=1048576 max-size-bytes=4194304",
+        "{\"op\":\"UploadPart\",\"delay\":6000,\"times\":6}",
+        "vodsink-warning"},
+};
+
+/* "name=value name=value": text without blanks. */
+static void
+apply_settings (Rig *rig, const gchar *settings)
+{
+  g_auto (GStrv) words = g_strsplit (settings, " ", -1);
+
+  for (guint i = 0; words[i] && *words[i]; i++) {
+    g_auto (GStrv) pair = g_strsplit (words[i], "=", 2);
+
+    gst_util_set_object_arg (G_OBJECT (rig->sink), pair[0], pair[1]);
+  }
+}
+
 /* Reads every property at every message, in the thread that posts it: if that
  * held a lock of the element, this would hang. */
 GST_START_TEST (test_sync_handler_may_read_everything)
 {
-  static const gchar *const faults[] = {"[]",
-      "{\"op\":\"ApplyUploadUGC\",\"status\":503,\"times\":2}",
-      "{\"op\":\"UploadPart\",\"status\":403,\"code\":\"AccessDenied\"}",
-      "{\"op\":\"CommitUploadUGC\",\"status\":404}"};
+  const Told *case_ = &told[__i__];
   Rig *rig = rig_new (emulator, "progress-interval", 1, SMALL_MEMORY, NULL);
 
   rig->nosy = TRUE;
-  emulator_add_faults (emulator, faults[__i__]);
+  apply_settings (rig, case_->settings);
+  emulator_add_faults (emulator, case_->fault);
   play (rig);
   for (guint i = 0; i < 8; i++)
     rig_push_bytes (rig, MIB);
   rig_push_eos (rig);
-  rig_wait (rig, __i__ < 2 ? "eos" : "error");
+  rig_wait (rig, case_->label);
   rig_set_state (rig, GST_STATE_NULL);
   rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* vodsink-recovered is posted by the streaming thread, while it opens what is
+ * kept on this machine. */
+GST_START_TEST (test_sync_handler_may_read_everything_of_what_is_recovered)
+{
+  g_autofree gchar *dir = g_dir_make_tmp ("vodsink-XXXXXX", NULL);
+  g_autofree gchar *command = g_strdup_printf ("rm -r '%s'", dir);
+
+  for (guint run = 0; run < 2; run++) {
+    Rig *rig = rig_new (emulator, "spool", TRUE, "state-dir", dir, NULL);
+
+    rig->nosy = TRUE;
+    rig->offset = run; /* other bytes: another recording */
+    play (rig);
+    rig_push_bytes (rig, 2 * MIB);
+    if (run == 0)
+      fail_unless (rig_wait_stat (rig, "bytes-uploaded", MIB));
+    else
+      rig_wait (rig, "vodsink-recovered");
+    rig_set_state (rig, GST_STATE_NULL);
+    rig_free (rig);
+  }
+  fail_unless (g_spawn_command_line_sync (command, NULL, NULL, NULL, NULL));
 }
 
 GST_END_TEST;
@@ -320,7 +386,10 @@ vodsink_messages_suite (void)
       tc, test_verify_content_is_passed_on, 0, G_N_ELEMENTS (verify_contents));
   tcase_add_test (tc, test_finish_without_location);
   tcase_add_test (tc, test_results_last_until_the_next_upload);
-  tcase_add_loop_test (tc, test_sync_handler_may_read_everything, 0, 4);
+  tcase_add_loop_test (
+      tc, test_sync_handler_may_read_everything, 0, G_N_ELEMENTS (told));
+  tcase_add_test (
+      tc, test_sync_handler_may_read_everything_of_what_is_recovered);
   tcase_add_test (tc, test_sync_handler_may_set_properties);
   tcase_add_test (tc, test_stopping_on_error);
   suite_add_tcase (suite, tc);

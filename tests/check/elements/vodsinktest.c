@@ -38,9 +38,10 @@ rig_label (GstMessage *message)
   }
 }
 
-static void
-read_everything (GObject *object)
+void
+rig_read_everything (Rig *rig)
 {
+  GObject *object = G_OBJECT (rig->sink);
   guint n;
   GParamSpec **specs =
       g_object_class_list_properties (G_OBJECT_GET_CLASS (object), &n);
@@ -64,7 +65,7 @@ collect (GstBus *bus, GstMessage *message, gpointer data)
   Rig *rig = data;
 
   if (rig->nosy)
-    read_everything (G_OBJECT (rig->sink));
+    rig_read_everything (rig);
   if (rig->on_message)
     rig->on_message (message, rig);
   g_mutex_lock (&rig->lock);

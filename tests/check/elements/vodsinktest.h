@@ -55,6 +55,9 @@ Rig *rig_new_for (GstElement *sink);
  * element any more. */
 void rig_free (Rig *rig);
 
+/* Every property that can be read. Any thread. */
+void rig_read_everything (Rig *rig);
+
 void rig_set_state (Rig *rig, GstState state);
 /* The time this takes, in ms (teststopwatch.h). */
 gint64 rig_time_state (Rig *rig, GstState state);
