@@ -20,6 +20,7 @@
 
 #include "vodcover.h"
 #include "vodendpoints.h"
+#include "vodhaste.h"
 #include "vodjob.h"
 #include "vodlocal.h"
 #include "vodrate.h"
@@ -119,6 +120,7 @@ struct _VodUpload {
   guint64 left_at_finish; /* bytes not confirmed when finish was called */
   gint64 blocked_time;    /* µs */
   guint64 received;
+  VodHaste haste;
   gint64 blocked_since; /* monotonic µs: memory is full; 0: it is not */
   gboolean warned_parts, warned_time, warned_blocked;
   gint64 started; /* monotonic µs: first byte */

@@ -226,8 +226,9 @@ static gboolean
 has_more_to_do (VodUpload *upload)
 {
   gint64 now = g_get_monotonic_time (), wake = G_MAXINT64;
+  gboolean hasty = vod_haste_note (&upload->haste, now, upload->received);
 
-  if (vod_slices_worth_cutting (upload->slices) &&
+  if (!hasty && vod_slices_worth_cutting (upload->slices) &&
       vod_slices_cut (upload->slices, vod_upload_idle_workers (upload), now))
     return TRUE;
   if (vod_upload_sync_due (upload, now, &wake))
