@@ -8,8 +8,8 @@
 #include "vodretry.h"
 #include "vodupload-private.h"
 
-/* For a signature that the application gives later: it is only for this, and
- * asked for again for Apply. */
+/* For a signature that the application gives later: without one there is no
+ * race, and Apply asks again. */
 #define PATIENCE (8 * (gint64)G_USEC_PER_SEC)
 #define LEFT_HOSTS_MAX 8
 
