@@ -66,15 +66,21 @@ vod_job_phase (VodJobKind kind)
   return VOD_PHASE_PART;
 }
 
+static GError *
+storage_error (guint status, const gchar *code, const gchar *message)
+{
+  GError *error = vod_error_new (VOD_ERROR_STORAGE, "%s", message);
+
+  vod_error_details (error)->http_status = status;
+  vod_error_details (error)->error_code = g_strdup (code);
+  return error;
+}
+
 /* The upload id means nothing any more. */
 static GError *
 gone_error (const gchar *message)
 {
-  GError *error = vod_error_new (VOD_ERROR_STORAGE, "%s", message);
-
-  vod_error_details (error)->http_status = 404;
-  vod_error_details (error)->error_code = g_strdup ("NoSuchUpload");
-  return error;
+  return storage_error (404, "NoSuchUpload", message);
 }
 
 /* --- a part ---------------------------------------------------------------*/
@@ -368,6 +374,12 @@ perform_look (VodJob *job, VodHttp *http, const VodCosTarget *target,
   if (status == 403 || status == 405) {
     g_error_free (local);
     return;
+  }
+  /* There is no body to tell why; it is what expired credentials get. */
+  if (status == 400) {
+    g_clear_error (&local);
+    local = storage_error (400, "ExpiredToken",
+        "The storage does not let us look (HTTP status 400)");
   }
   if (status == 404) {
     g_clear_error (&local);

@@ -94,6 +94,11 @@ static const struct {
         "[{\"op\":\"CompleteMultipartUpload\",\"lose-answer\":true,"
         "\"times\":1},{\"op\":\"HeadObject\",\"status\":503,\"times\":2}]",
         1},
+    {"complete-lost-look-expired",
+        "[{\"op\":\"CompleteMultipartUpload\",\"lose-answer\":true,"
+        "\"times\":1},{\"op\":\"HeadObject\",\"expire-credentials\":true,"
+        "\"times\":1}]",
+        2},
     {"complete-blanks", "{\"op\":\"CompleteMultipartUpload\",\"spaces\":500}",
         0},
     {"commit-503", "{\"op\":\"CommitUploadUGC\",\"status\":503,\"times\":2}",
