@@ -108,6 +108,7 @@ vod_upload_place_cover (VodUpload *upload, const VodJob *job)
     fits = suffix && strcmp (suffix + 1, vod_cover_type (job->cover)) == 0;
   vod_cover_announce (&upload->cover, fits ? job->cover : NULL);
   upload->cover_try = (VodTry){0};
+  upload->cover_failed = 0;
 }
 
 void
@@ -166,6 +167,7 @@ vod_upload_begin_exchange (VodUpload *upload, GBytes *best)
       !vod_cover_wants_exchange (&upload->cover, best))
     return FALSE;
   upload->exchange = g_bytes_ref (best);
+  upload->cover_failed = 0;
   vod_upload_next_step (upload, VOD_STEP_COVER_APPLY);
   return TRUE;
 }
@@ -250,12 +252,16 @@ follow (
   }
 }
 
-/* Whose failure was it? While other requests get through, it is the cover's. */
+/* Whose failure was it? While other requests get through, or have got through
+ * since the last failure, it is the cover's. */
 static gboolean
 is_its_own (const VodUpload *upload, const VodJob *job, const GError *error)
 {
+  gint64 since = upload->cover_failed ? MIN (upload->cover_failed, job->begun)
+                                      : job->begun;
+
   return error->code != VOD_ERROR_NETWORK || job->reached ||
-      upload->last_success > job->begun;
+      upload->last_success > since;
 }
 
 /* How long the cover may go on, µs. Beside the parts, it is they that count. */
@@ -271,14 +277,15 @@ time_left (VodUpload *upload, const VodJob *job, gint64 now)
 
 /* When to try again: ms, or -1 for not any more. */
 static gint
-book (VodUpload *upload, const VodJob *job, GError *error, VodWay way)
+book (VodUpload *upload, const VodJob *job, GError *error, VodWay way,
+    gboolean own)
 {
   VodTry *try = vod_upload_try_of (upload, job->kind);
   gint64 now = g_get_monotonic_time (), left, delay;
   guint failures = ++try->failures;
   gboolean go_on;
 
-  if (is_its_own (upload, job, error))
+  if (own)
     try->answered++;
   go_on = try->answered < MOST_FAILURES &&
       (follow (upload, job, error, vod_retry_classify (error, try->answered)) ||
@@ -337,6 +344,7 @@ vod_upload_settle_cover_failure (
   VodUpload *upload = worker->upload;
   guint failures = vod_upload_try_of (upload, job->kind)->failures + 1;
   gint64 now = g_get_monotonic_time ();
+  gboolean own;
   gint delay;
 
   if (is_needless (upload, job, now)) {
@@ -344,9 +352,13 @@ vod_upload_settle_cover_failure (
     g_error_free (error);
     return;
   }
-  delay = book (upload, job, error, way);
-  if (delay < 0 && vod_upload_leave_host (upload, job))
+  own = is_its_own (upload, job, error);
+  delay = book (upload, job, error, way, own);
+  upload->cover_failed = now;
+  if (delay < 0 && vod_upload_leave_host (upload, job)) {
+    *vod_upload_try_of (upload, job->kind) = (VodTry){0};
     delay = 0;
+  }
   if (delay >= 0) {
     upload->retries++;
     g_cond_broadcast (&upload->work);
@@ -358,7 +370,7 @@ vod_upload_settle_cover_failure (
     return;
   }
   /* What the cover alone has wasted is not taken from the media's time. */
-  if (is_its_own (upload, job, error))
+  if (own)
     upload->failing_since = upload->held = 0;
   give_up (worker, job, error);
 }

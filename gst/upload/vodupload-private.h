@@ -158,6 +158,7 @@ struct _VodUpload {
 
   VodCover cover;
   VodTry cover_try;           /* of the announced one */
+  gint64 cover_failed;        /* monotonic µs: the last of them did; 0: none */
   gboolean cover_read;        /* cover-location was */
   gboolean commit_unanswered; /* it may have been done */
   gboolean committed; /* the media is: nothing can fail the upload any more */

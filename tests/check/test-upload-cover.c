@@ -3,217 +3,15 @@
  * One upload, without GStreamer, and its cover: known from the beginning, come
  * later, or not at all; whatever happens to the upload meanwhile.
  */
-#include "testowner.h"
-
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cloud/vodimage.h"
-#include "upload/vodsession.h"
 
-#define KEY "0123456789abcdef0123456789abcdef"
-#define HANG 100 /* s: then the program ends by a signal */
-
-/* --- pictures -------------------------------------------------------------*/
-
-static gint alive; /* pictures */
-
-static void
-free_picture (gpointer bytes)
-{
-  g_free (bytes);
-  g_atomic_int_add (&alive, -1);
-}
-
-/* To all who look at the beginning. @variant: which one. */
-static GBytes *
-picture_of (const gchar *magic, guint8 variant, gsize len)
-{
-  guint8 *bytes = g_malloc (len);
-
-  memset (bytes, variant, len);
-  memcpy (bytes, magic, MIN (strlen (magic), len));
-  g_atomic_int_inc (&alive);
-  return g_bytes_new_with_free_func (bytes, len, free_picture, bytes);
-}
-
-static GBytes *
-jpeg (guint8 variant)
-{
-  return picture_of ("\xff\xd8\xff\xe0", variant, 20000);
-}
-
-static GBytes *
-png (guint8 variant)
-{
-  return picture_of ("\x89PNG\r\n\x1a\n", variant, 30000);
-}
-
-static GBytes *
-garbage (void)
-{
-  return picture_of ("no picture", 'x', 1000);
-}
-
-/* --- an upload that may have one ------------------------------------------*/
-
-typedef struct {
-  Emulator *emulator;
-  Owner *owner;
-  gchar *dir;
-  gchar *path; /* cover-location; nothing is there yet */
-  guint parallel;
-  gboolean located, resume;
-} Fixture;
-
-static void
-fixture_init_with (Fixture *fixture, const gchar *option, const gchar *value)
-{
-  alarm (HANG);
-  *fixture = (Fixture){
-      .emulator = emulator_new (option, value, NULL),
-      .dir = g_dir_make_tmp ("vodcovers-XXXXXX", NULL),
-      .parallel = 3,
-      .located = TRUE,
-  };
-  g_assert_nonnull (fixture->dir);
-  fixture->path = g_build_filename (fixture->dir, "cover.jpg", NULL);
-}
-
-static void
-fixture_init (Fixture *fixture)
-{
-  fixture_init_with (fixture, NULL, NULL);
-}
-
-static void
-adjust (VodUploadSettings *settings, gpointer data)
-{
-  const Fixture *fixture = data;
-
-  settings->cover_location = fixture->located ? fixture->path : NULL;
-  settings->parallel_uploads = fixture->parallel;
-  if (!fixture->resume)
-    return;
-  settings->resume = TRUE;
-  settings->state_dir = fixture->dir;
-  settings->identity = VOD_IDENTITY_EXPLICIT;
-  settings->media_key = (gchar *)KEY;
-}
-
-static Owner *
-begin (Fixture *fixture)
-{
-  fixture->owner = owner_new_adjusted (fixture->emulator, adjust, fixture);
-  return fixture->owner;
-}
-
-static void
-end (Fixture *fixture)
-{
-  g_clear_pointer (&fixture->owner, owner_free);
-}
-
-static void
-fixture_clear (Fixture *fixture)
-{
-  g_autoptr (GDir) dir = NULL;
-  const gchar *name;
-
-  end (fixture);
-  dir = g_dir_open (fixture->dir, 0, NULL);
-  while ((name = g_dir_read_name (dir))) {
-    g_autofree gchar *path = g_build_filename (fixture->dir, name, NULL);
-
-    g_assert_cmpint (g_remove (path), ==, 0);
-  }
-  g_assert_cmpint (g_rmdir (fixture->dir), ==, 0);
-  emulator_free (fixture->emulator);
-  g_free (fixture->dir);
-  g_free (fixture->path);
-  g_assert_cmpint (g_atomic_int_get (&alive), ==, 0);
-  alarm (0);
-}
-
-/* Takes @image. */
-static void
-put_file (const Fixture *fixture, GBytes *image)
-{
-  gsize len;
-  gconstpointer data = g_bytes_get_data (image, &len);
-
-  g_assert_true (g_file_set_contents (fixture->path, data, (gssize)len, NULL));
-  g_bytes_unref (image);
-}
-
-/* Takes @image. */
-static void
-set (Owner *owner, VodCoverSource source, GBytes *image)
-{
-  vod_upload_set_cover (owner->upload, source, image);
-  if (image)
-    g_bytes_unref (image);
-}
-
-static void
-write_mib (Owner *owner, guint n)
-{
-  for (guint i = 0; i < n; i++)
-    g_assert_cmpint (owner_write (owner, MIB), ==, VOD_FLOW_OK);
-}
-
-/* Takes @expected: what media @n has for a cover, at the service and as its
- * owner was told. NULL: none. */
-static void
-assert_cover (Fixture *fixture, guint n, GBytes *expected)
-{
-  g_autoptr (GBytes) there = emulator_media_cover (fixture->emulator, n);
-
-  g_assert_cmpint (there != NULL, ==, expected != NULL);
-  g_assert_cmpint (fixture->owner->cover_url != NULL, ==, expected != NULL);
-  if (expected)
-    g_assert_true (g_bytes_equal (there, expected));
-  g_clear_pointer (&expected, g_bytes_unref);
-}
-
-static void
-assert_counts (Fixture *fixture, guint applies, guint puts, guint commits)
-{
-  g_assert_cmpuint (
-      emulator_count (fixture->emulator, "ApplyUploadUGC", 200), ==, applies);
-  g_assert_cmpuint (
-      emulator_count (fixture->emulator, "PutObject", 200), ==, puts);
-  g_assert_cmpuint (
-      emulator_count (fixture->emulator, "CommitUploadUGC", 200), ==, commits);
-}
-
-static gboolean
-is_opened (gpointer data)
-{
-  Owner *owner = data;
-  gboolean opened;
-
-  g_mutex_lock (&owner->lock);
-  opened = strstr (owner->story->str, "opened") != NULL;
-  g_mutex_unlock (&owner->lock);
-  return opened;
-}
-
-static void
-wait_opened (Owner *owner)
-{
-  g_assert_true (test_wait_until (is_opened, owner, 10));
-}
-
-static void
-assert_mishap (Owner *owner, VodErrorCode code, const gchar *text)
-{
-  g_test_message ("%s", owner->mishap_text);
-  g_assert_cmpuint (owner->mishaps, ==, 1);
-  g_assert_cmpint (owner->mishap_code, ==, (gint)code);
-  g_assert_nonnull (strstr (owner->mishap_text, text));
-}
+#include "testcover.h"
 
 /* --- where it comes from --------------------------------------------------*/
 
@@ -221,259 +19,259 @@ assert_mishap (Owner *owner, VodErrorCode code, const gchar *text)
 static void
 test_known_from_the_beginning (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  put_file (&fixture, jpeg ('a'));
-  owner = begin (&fixture);
-  write_mib (owner, 5);
-  wait_opened (owner);
-  g_assert_true (emulator_wait_count (fixture.emulator, "PutObject", 200, 1));
+  cover_run_init (&run);
+  cover_run_put_file (&run, cover_jpeg ('a'));
+  owner = cover_run_begin (&run);
+  owner_write_mib (owner, 5);
+  owner_wait_opened (owner);
+  g_assert_true (emulator_wait_count (run.emulator, "PutObject", 200, 1));
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('a'));
-  assert_counts (&fixture, 1, 1, 1);
+  cover_run_assert (&run, 0, cover_jpeg ('a'));
+  cover_run_assert_counts (&run, 1, 1, 1);
   g_assert_cmpstr (
       owner->story->str, ==, "opening opened closing closed finished");
   g_assert_cmpuint (owner->retries, ==, 0);
-  fixture_clear (&fixture);
+  cover_run_clear (&run);
 }
 
 static void
 test_without (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  fixture.located = FALSE;
-  owner = begin (&fixture);
-  write_mib (owner, 1);
+  cover_run_init (&run);
+  run.located = FALSE;
+  owner = cover_run_begin (&run);
+  owner_write_mib (owner, 1);
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, NULL);
-  assert_counts (&fixture, 1, 0, 1);
-  fixture_clear (&fixture);
+  cover_run_assert (&run, 0, NULL);
+  cover_run_assert_counts (&run, 1, 0, 1);
+  cover_run_clear (&run);
 }
 
 /* Exchanged on the committed media. */
 static void
 test_a_file_that_comes_later (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  owner = begin (&fixture);
-  write_mib (owner, 3);
-  wait_opened (owner);
-  put_file (&fixture, png ('p'));
+  cover_run_init (&run);
+  owner = cover_run_begin (&run);
+  owner_write_mib (owner, 3);
+  owner_wait_opened (owner);
+  cover_run_put_file (&run, cover_png ('p'));
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, png ('p'));
-  assert_counts (&fixture, 2, 1, 2);
-  g_assert_cmpuint (emulator_n_media (fixture.emulator), ==, 1);
+  cover_run_assert (&run, 0, cover_png ('p'));
+  cover_run_assert_counts (&run, 2, 1, 2);
+  g_assert_cmpuint (emulator_n_media (run.emulator), ==, 1);
   g_assert_cmpstr (
       owner->story->str, ==, "opening opened closing closed finished");
-  fixture_clear (&fixture);
+  cover_run_clear (&run);
 }
 
 /* As one that is just being written. */
 static void
 test_an_empty_file_that_fills (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  put_file (&fixture, g_bytes_new (NULL, 0));
-  owner = begin (&fixture);
-  write_mib (owner, 1);
-  wait_opened (owner);
-  put_file (&fixture, jpeg ('a'));
+  cover_run_init (&run);
+  cover_run_put_file (&run, g_bytes_new (NULL, 0));
+  owner = cover_run_begin (&run);
+  owner_write_mib (owner, 1);
+  owner_wait_opened (owner);
+  cover_run_put_file (&run, cover_jpeg ('a'));
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('a'));
+  cover_run_assert (&run, 0, cover_jpeg ('a'));
   g_assert_cmpuint (owner->mishaps, ==, 0);
-  fixture_clear (&fixture);
+  cover_run_clear (&run);
 }
 
 /* It was read: what becomes of the file afterwards is another matter. */
 static void
 test_a_file_is_read_once (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  put_file (&fixture, jpeg ('a'));
-  owner = begin (&fixture);
-  write_mib (owner, 1);
-  wait_opened (owner);
-  put_file (&fixture, jpeg ('b'));
+  cover_run_init (&run);
+  cover_run_put_file (&run, cover_jpeg ('a'));
+  owner = cover_run_begin (&run);
+  owner_write_mib (owner, 1);
+  owner_wait_opened (owner);
+  cover_run_put_file (&run, cover_jpeg ('b'));
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('a'));
-  assert_counts (&fixture, 1, 1, 1);
-  fixture_clear (&fixture);
+  cover_run_assert (&run, 0, cover_jpeg ('a'));
+  cover_run_assert_counts (&run, 1, 1, 1);
+  cover_run_clear (&run);
 }
 
 static void
 test_a_file_that_never_comes (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  owner = begin (&fixture);
-  write_mib (owner, 1);
-  wait_opened (owner);
+  cover_run_init (&run);
+  owner = cover_run_begin (&run);
+  owner_write_mib (owner, 1);
+  owner_wait_opened (owner);
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, NULL);
-  assert_mishap (owner, VOD_ERROR_PARAMETER, "No such file");
+  cover_run_assert (&run, 0, NULL);
+  owner_assert_mishap (owner, VOD_ERROR_PARAMETER, "No such file");
   g_assert_cmpint (owner->mishap_number, ==, -1);
   g_assert_cmpstr (owner->story->str, ==,
       "opening opened closing mishap-cover closed finished");
-  assert_counts (&fixture, 1, 0, 1);
-  fixture_clear (&fixture);
+  cover_run_assert_counts (&run, 1, 0, 1);
+  cover_run_clear (&run);
 }
 
 static void
 test_a_sample_at_the_last_moment (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  fixture.located = FALSE;
-  owner = begin (&fixture);
-  write_mib (owner, 2);
-  wait_opened (owner);
-  set (owner, VOD_COVER_SAMPLE, jpeg ('s'));
+  cover_run_init (&run);
+  run.located = FALSE;
+  owner = cover_run_begin (&run);
+  owner_write_mib (owner, 2);
+  owner_wait_opened (owner);
+  owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('s'));
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('s'));
-  assert_counts (&fixture, 2, 1, 2);
-  fixture_clear (&fixture);
+  cover_run_assert (&run, 0, cover_jpeg ('s'));
+  cover_run_assert_counts (&run, 2, 1, 2);
+  cover_run_clear (&run);
 }
 
 /* One is committed with the media, a better one then takes its place. */
 static void
 test_a_better_one_later (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  owner = begin (&fixture);
-  set (owner, VOD_COVER_TAG, jpeg ('t'));
-  write_mib (owner, 2);
-  g_assert_true (emulator_wait_count (fixture.emulator, "PutObject", 200, 1));
-  set (owner, VOD_COVER_SAMPLE, png ('s'));
-  put_file (&fixture, jpeg ('f'));
+  cover_run_init (&run);
+  owner = cover_run_begin (&run);
+  owner_set_cover (owner, VOD_COVER_TAG, cover_jpeg ('t'));
+  owner_write_mib (owner, 2);
+  g_assert_true (emulator_wait_count (run.emulator, "PutObject", 200, 1));
+  owner_set_cover (owner, VOD_COVER_SAMPLE, cover_png ('s'));
+  cover_run_put_file (&run, cover_jpeg ('f'));
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('f'));
-  assert_counts (&fixture, 2, 2, 2);
-  fixture_clear (&fixture);
+  cover_run_assert (&run, 0, cover_jpeg ('f'));
+  cover_run_assert_counts (&run, 2, 2, 2);
+  cover_run_clear (&run);
 }
 
 /* The last tag counts, but not before a sample. */
 static void
 test_a_worse_one_later (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  fixture.located = FALSE;
-  owner = begin (&fixture);
-  set (owner, VOD_COVER_SAMPLE, jpeg ('s'));
-  write_mib (owner, 2);
-  g_assert_true (emulator_wait_count (fixture.emulator, "PutObject", 200, 1));
-  set (owner, VOD_COVER_TAG, jpeg ('t'));
-  set (owner, VOD_COVER_TAG, jpeg ('u'));
+  cover_run_init (&run);
+  run.located = FALSE;
+  owner = cover_run_begin (&run);
+  owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('s'));
+  owner_write_mib (owner, 2);
+  g_assert_true (emulator_wait_count (run.emulator, "PutObject", 200, 1));
+  owner_set_cover (owner, VOD_COVER_TAG, cover_jpeg ('t'));
+  owner_set_cover (owner, VOD_COVER_TAG, cover_jpeg ('u'));
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('s'));
-  assert_counts (&fixture, 1, 1, 1);
-  fixture_clear (&fixture);
+  cover_run_assert (&run, 0, cover_jpeg ('s'));
+  cover_run_assert_counts (&run, 1, 1, 1);
+  cover_run_clear (&run);
 }
 
 static void
 test_the_same_again (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  owner = begin (&fixture);
-  set (owner, VOD_COVER_TAG, jpeg ('a'));
-  write_mib (owner, 2);
-  wait_opened (owner);
-  set (owner, VOD_COVER_SAMPLE, jpeg ('a'));
-  put_file (&fixture, jpeg ('a'));
+  cover_run_init (&run);
+  owner = cover_run_begin (&run);
+  owner_set_cover (owner, VOD_COVER_TAG, cover_jpeg ('a'));
+  owner_write_mib (owner, 2);
+  owner_wait_opened (owner);
+  owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('a'));
+  cover_run_put_file (&run, cover_jpeg ('a'));
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('a'));
-  assert_counts (&fixture, 1, 1, 1);
-  fixture_clear (&fixture);
+  cover_run_assert (&run, 0, cover_jpeg ('a'));
+  cover_run_assert_counts (&run, 1, 1, 1);
+  cover_run_clear (&run);
 }
 
 static void
 test_set_and_taken_back (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  fixture.located = FALSE;
-  owner = begin (&fixture);
-  set (owner, VOD_COVER_SAMPLE, jpeg ('a'));
-  set (owner, VOD_COVER_SAMPLE, NULL);
-  write_mib (owner, 1);
+  cover_run_init (&run);
+  run.located = FALSE;
+  owner = cover_run_begin (&run);
+  owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('a'));
+  owner_set_cover (owner, VOD_COVER_SAMPLE, NULL);
+  owner_write_mib (owner, 1);
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, NULL);
-  assert_counts (&fixture, 1, 0, 1);
+  cover_run_assert (&run, 0, NULL);
+  cover_run_assert_counts (&run, 1, 0, 1);
   g_assert_cmpuint (owner->mishaps, ==, 0);
-  fixture_clear (&fixture);
+  cover_run_clear (&run);
 }
 
 /* Each is told of, then the next one is the cover. */
 static void
 test_unusable_ones (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  put_file (&fixture, garbage ());
-  owner = begin (&fixture);
-  set (owner, VOD_COVER_SAMPLE,
-      picture_of ("\xff\xd8\xff", 'l', VOD_IMAGE_MAX + 1));
-  set (owner, VOD_COVER_TAG, jpeg ('t'));
-  write_mib (owner, 1);
-  wait_opened (owner);
+  cover_run_init (&run);
+  cover_run_put_file (&run, cover_garbage ());
+  owner = cover_run_begin (&run);
+  owner_set_cover (owner, VOD_COVER_SAMPLE,
+      cover_picture ("\xff\xd8\xff", 'l', VOD_IMAGE_MAX + 1));
+  owner_set_cover (owner, VOD_COVER_TAG, cover_jpeg ('t'));
+  owner_write_mib (owner, 1);
+  owner_wait_opened (owner);
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('t'));
+  cover_run_assert (&run, 0, cover_jpeg ('t'));
   g_assert_cmpuint (owner->mishaps, ==, 2);
   g_assert_cmpint (owner->mishap_code, ==, VOD_ERROR_PARAMETER);
   g_assert_cmpstr (owner->story->str, ==,
       "opening mishap-cover mishap-cover opened closing closed finished");
-  assert_counts (&fixture, 1, 1, 1);
-  fixture_clear (&fixture);
+  cover_run_assert_counts (&run, 1, 1, 1);
+  cover_run_clear (&run);
 }
 
 static void
 test_nothing_but_unusable_ones (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  g_assert_cmpint (g_mkdir (fixture.path, 0700), ==, 0);
-  owner = begin (&fixture);
-  set (owner, VOD_COVER_SAMPLE, g_bytes_new (NULL, 0));
-  write_mib (owner, 1);
-  wait_opened (owner);
-  set (owner, VOD_COVER_TAG, garbage ());
+  cover_run_init (&run);
+  g_assert_cmpint (g_mkdir (run.path, 0700), ==, 0);
+  owner = cover_run_begin (&run);
+  owner_set_cover (owner, VOD_COVER_SAMPLE, g_bytes_new (NULL, 0));
+  owner_write_mib (owner, 1);
+  owner_wait_opened (owner);
+  owner_set_cover (owner, VOD_COVER_TAG, cover_garbage ());
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, NULL);
+  cover_run_assert (&run, 0, NULL);
   g_assert_cmpuint (owner->mishaps, ==, 3);
-  assert_counts (&fixture, 1, 0, 1);
-  fixture_clear (&fixture);
+  cover_run_assert_counts (&run, 1, 0, 1);
+  cover_run_clear (&run);
 }
 
 /* The largest there may be; and every type keeps its own. */
@@ -484,16 +282,16 @@ test_sizes_and_types (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (magics); i++) {
     gsize len = i == 2 ? VOD_IMAGE_MAX : 16;
-    Fixture fixture;
+    CoverRun run;
     Owner *owner;
 
-    fixture_init (&fixture);
-    put_file (&fixture, picture_of (magics[i], 'x', len));
-    owner = begin (&fixture);
-    write_mib (owner, 1);
+    cover_run_init (&run);
+    cover_run_put_file (&run, cover_picture (magics[i], 'x', len));
+    owner = cover_run_begin (&run);
+    owner_write_mib (owner, 1);
     owner_assert_finished (owner, 0);
-    assert_cover (&fixture, 0, picture_of (magics[i], 'x', len));
-    fixture_clear (&fixture);
+    cover_run_assert (&run, 0, cover_picture (magics[i], 'x', len));
+    cover_run_clear (&run);
   }
 }
 
@@ -503,93 +301,161 @@ test_sizes_and_types (void)
 static void
 test_one_worker (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  fixture.parallel = 1;
-  put_file (&fixture, jpeg ('a'));
-  owner = begin (&fixture);
-  emulator_add_faults (
-      fixture.emulator, "{\"op\":\"PutObject\",\"delay\":1000}");
+  cover_run_init (&run);
+  run.parallel = 1;
+  cover_run_put_file (&run, cover_jpeg ('a'));
+  owner = cover_run_begin (&run);
+  emulator_add_faults (run.emulator, "{\"op\":\"PutObject\",\"delay\":1000}");
   vod_upload_set_paused (owner->upload, TRUE);
-  write_mib (owner, 3);
+  owner_write_mib (owner, 3);
   vod_upload_finish (owner->upload);
   vod_upload_set_paused (owner->upload, FALSE);
-  g_assert_true (emulator_wait_hits (fixture.emulator, 1));
+  g_assert_true (emulator_wait_hits (run.emulator, 1));
   g_assert_cmpuint (
-      emulator_count (fixture.emulator, "CompleteMultipartUpload", 200), ==, 1);
+      emulator_count (run.emulator, "CompleteMultipartUpload", 200), ==, 1);
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('a'));
-  assert_counts (&fixture, 1, 1, 1);
+  cover_run_assert (&run, 0, cover_jpeg ('a'));
+  cover_run_assert_counts (&run, 1, 1, 1);
   g_assert_cmpuint (test_count_threads ("vod-upload"), <=, 1);
-  fixture_clear (&fixture);
+  cover_run_clear (&run);
 }
 
 /* Complete does not wait for it, only Commit does. */
 static void
 test_a_slow_cover (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  put_file (&fixture, jpeg ('a'));
-  owner = begin (&fixture);
-  emulator_add_faults (
-      fixture.emulator, "{\"op\":\"PutObject\",\"delay\":1500}");
-  write_mib (owner, 1);
+  cover_run_init (&run);
+  cover_run_put_file (&run, cover_jpeg ('a'));
+  owner = cover_run_begin (&run);
+  emulator_add_faults (run.emulator, "{\"op\":\"PutObject\",\"delay\":1500}");
+  owner_write_mib (owner, 1);
   vod_upload_finish (owner->upload);
-  g_assert_true (emulator_wait_count (
-      fixture.emulator, "CompleteMultipartUpload", 200, 1));
-  g_assert_cmpuint (emulator_count (fixture.emulator, "PutObject", 200), ==, 0);
+  g_assert_true (
+      emulator_wait_count (run.emulator, "CompleteMultipartUpload", 200, 1));
+  g_assert_cmpuint (emulator_count (run.emulator, "PutObject", 200), ==, 0);
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('a'));
-  assert_counts (&fixture, 1, 1, 1);
-  fixture_clear (&fixture);
+  cover_run_assert (&run, 0, cover_jpeg ('a'));
+  cover_run_assert_counts (&run, 1, 1, 1);
+  cover_run_clear (&run);
 }
 
 /* No cover is begun while the upload is paused, no more than a part is. */
 static void
 test_paused (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  put_file (&fixture, jpeg ('a'));
-  owner = begin (&fixture);
+  cover_run_init (&run);
+  cover_run_put_file (&run, cover_jpeg ('a'));
+  owner = cover_run_begin (&run);
   vod_upload_set_paused (owner->upload, TRUE);
-  write_mib (owner, 2);
-  wait_opened (owner);
+  owner_write_mib (owner, 2);
+  owner_wait_opened (owner);
   g_usleep (300000);
-  g_assert_cmpuint (emulator_count (fixture.emulator, "PutObject", -1), ==, 0);
+  g_assert_cmpuint (emulator_count (run.emulator, "PutObject", -1), ==, 0);
   vod_upload_set_paused (owner->upload, FALSE);
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('a'));
-  fixture_clear (&fixture);
+  cover_run_assert (&run, 0, cover_jpeg ('a'));
+  cover_run_clear (&run);
 }
 
 /* They are renewed while the cover waits for another try, and at the end. */
 static void
 test_credentials_that_expire (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init_with (&fixture, "--credential-lifetime", "3");
-  put_file (&fixture, jpeg ('a'));
-  owner = begin (&fixture);
-  emulator_add_faults (fixture.emulator,
+  cover_run_init_with (&run, "--credential-lifetime", "3");
+  cover_run_put_file (&run, cover_jpeg ('a'));
+  owner = cover_run_begin (&run);
+  emulator_add_faults (run.emulator,
       "{\"op\":\"PutObject\",\"status\":503,\"retry-after\":4,\"times\":1}");
-  write_mib (owner, 1);
+  owner_write_mib (owner, 1);
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('a'));
+  cover_run_assert (&run, 0, cover_jpeg ('a'));
   g_assert_cmpuint (owner->mishaps, ==, 0);
   g_assert_cmpuint (
-      emulator_count (fixture.emulator, "ApplyUploadUGC", 200), >=, 2);
-  g_assert_cmpuint (emulator_n_sessions (fixture.emulator), ==, 1);
-  fixture_clear (&fixture);
+      emulator_count (run.emulator, "ApplyUploadUGC", 200), >=, 2);
+  g_assert_cmpuint (emulator_n_sessions (run.emulator), ==, 1);
+  cover_run_clear (&run);
+}
+
+/* What of the media is still under way fails when that is committed, and its
+ * cover is being exchanged: that begins nothing anew. */
+static void
+test_a_renewal_that_comes_too_late (void)
+{
+  CoverRun run;
+  Owner *owner;
+
+  cover_run_init_with (&run, "--credential-lifetime", "2");
+  run.located = FALSE;
+  owner = cover_run_begin (&run);
+  vod_upload_expect_rewrites (owner->upload);
+  emulator_add_faults (run.emulator,
+      "[{\"op\":\"CompleteMultipartUpload\",\"delay\":2500},"
+      "{\"op\":\"ApplyUploadUGC\",\"skip\":1,\"times\":1,\"delay\":2500},"
+      "{\"op\":\"ApplyUploadUGC\",\"skip\":1,\"times\":1,"
+      "\"json\":{\"code\":10001,\"message\":\"no\"}},"
+      "{\"op\":\"PutObject\",\"delay\":4000}]");
+  owner_write_mib (owner, 3);
+  owner_wait_opened (owner);
+  owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('a'));
+  owner_assert_finished (owner, 0);
+  cover_run_assert (&run, 0, cover_jpeg ('a'));
+  g_assert_cmpuint (emulator_count (run.emulator, "ApplyUploadUGC", -1), ==, 3);
+  g_assert_cmpuint (
+      emulator_count (run.emulator, "InitiateMultipartUpload", -1), ==, 1);
+  g_assert_cmpuint (owner->retries, ==, 0);
+  cover_run_clear (&run);
+}
+
+static gint slow_disk;
+
+/* Spools take their time, and then fail. */
+int
+fdatasync (int fd)
+{
+  g_autofree gchar *link = g_strdup_printf ("/proc/self/fd/%d", fd);
+  g_autofree gchar *path = g_file_read_link (link, NULL);
+
+  if (!g_atomic_int_get (&slow_disk) || !path || !strstr (path, ".media"))
+    return (int)syscall (SYS_fdatasync, fd);
+  g_usleep (1500000);
+  errno = EIO;
+  return -1;
+}
+
+/* The spool went with Commit: nobody needs it any more. */
+static void
+test_a_sync_that_comes_too_late (void)
+{
+  CoverRun run;
+  Owner *owner;
+
+  cover_run_init (&run);
+  run.located = FALSE;
+  run.resume = run.spool = TRUE;
+  owner = cover_run_begin (&run);
+  emulator_add_faults (run.emulator, "{\"op\":\"PutObject\",\"delay\":2500}");
+  owner_write_mib (owner, 2);
+  owner_wait_opened (owner);
+  owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('a'));
+  g_atomic_int_set (&slow_disk, TRUE);
+  owner_assert_finished (owner, 0);
+  g_atomic_int_set (&slow_disk, FALSE);
+  cover_run_assert (&run, 0, cover_jpeg ('a'));
+  g_assert_cmpstr (
+      owner->story->str, ==, "opening opened closing closed finished");
+  cover_run_clear (&run);
 }
 
 /* --- stopped --------------------------------------------------------------*/
@@ -617,28 +483,28 @@ static const Stop stops[] = {
 };
 
 static void
-bring_to (Fixture *fixture, const Stop *stop)
+bring_to (CoverRun *run, const Stop *stop)
 {
-  Owner *owner = begin (fixture);
+  Owner *owner = cover_run_begin (run);
 
-  fixture->located = FALSE;
+  run->located = FALSE;
   if (!stop->later)
-    set (owner, VOD_COVER_SAMPLE, jpeg ('a'));
+    owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('a'));
   else
     vod_upload_set_paused (owner->upload, TRUE);
   if (!stop->later)
-    emulator_add_faults (fixture->emulator, stop->faults);
-  write_mib (owner, 2);
+    emulator_add_faults (run->emulator, stop->faults);
+  owner_write_mib (owner, 2);
   if (stop->later) {
-    wait_opened (owner);
-    set (owner, VOD_COVER_SAMPLE, jpeg ('a'));
-    emulator_add_faults (fixture->emulator, stop->faults);
+    owner_wait_opened (owner);
+    owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('a'));
+    emulator_add_faults (run->emulator, stop->faults);
     vod_upload_set_paused (owner->upload, FALSE);
   }
   vod_upload_finish (owner->upload);
-  g_assert_true (emulator_wait_hits (fixture->emulator, 1));
-  g_assert_true (emulator_wait_count (
-      fixture->emulator, "CompleteMultipartUpload", 200, 1));
+  g_assert_true (emulator_wait_hits (run->emulator, 1));
+  g_assert_true (
+      emulator_wait_count (run->emulator, "CompleteMultipartUpload", 200, 1));
 }
 
 /* Once the media is committed it stays so, and is told. */
@@ -646,14 +512,14 @@ static void
 test_stop (gconstpointer data)
 {
   const Stop *stop = data;
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
   gint64 since;
 
-  fixture_init (&fixture);
-  fixture.located = FALSE;
-  bring_to (&fixture, stop);
-  owner = fixture.owner;
+  cover_run_init (&run);
+  run.located = FALSE;
+  bring_to (&run, stop);
+  owner = run.owner;
   since = g_get_monotonic_time ();
   vod_upload_stop (owner->upload, FALSE);
   g_assert_cmpint ((g_get_monotonic_time () - since) / 1000, <, 100);
@@ -661,29 +527,29 @@ test_stop (gconstpointer data)
   g_assert_cmpint ((g_get_monotonic_time () - since) / 1000, <, 2000);
   g_assert_cmpuint (owner->failed, ==, 0);
   g_assert_cmpuint (owner->finished, ==, stop->committed);
-  g_assert_cmpuint (emulator_n_media (fixture.emulator), ==, stop->committed);
-  g_assert_cmpuint (emulator_n_uploads (fixture.emulator), ==, 0);
+  g_assert_cmpuint (emulator_n_media (run.emulator), ==, stop->committed);
+  g_assert_cmpuint (emulator_n_uploads (run.emulator), ==, 0);
   if (stop->committed) {
     g_assert_cmpuint (
-        emulator_count (fixture.emulator, "AbortMultipartUpload", -1), ==, 0);
+        emulator_count (run.emulator, "AbortMultipartUpload", -1), ==, 0);
     g_assert_null (owner->cover_url);
-    assert_mishap (owner, VOD_ERROR_CANCELLED, "committed");
+    owner_assert_mishap (owner, VOD_ERROR_CANCELLED, "committed");
   }
-  fixture_clear (&fixture);
+  cover_run_clear (&run);
 }
 
 static void
 test_cancel (gconstpointer data)
 {
   const Stop *stop = data;
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
   gint64 since;
 
-  fixture_init (&fixture);
-  fixture.located = FALSE;
-  bring_to (&fixture, stop);
-  owner = fixture.owner;
+  cover_run_init (&run);
+  run.located = FALSE;
+  bring_to (&run, stop);
+  owner = run.owner;
   since = g_get_monotonic_time ();
   vod_upload_fail (
       owner->upload, vod_error_new (VOD_ERROR_CANCELLED, "cancelled"));
@@ -695,11 +561,11 @@ test_cancel (gconstpointer data)
   if (stop->committed) {
     owner_assert_finished (owner, 0);
     g_assert_null (owner->cover_url);
-    assert_mishap (owner, VOD_ERROR_CANCELLED, "committed");
+    owner_assert_mishap (owner, VOD_ERROR_CANCELLED, "committed");
     g_assert_cmpstr (owner->story->str, ==,
         "opening opened closing mishap-cover closed finished");
   }
-  fixture_clear (&fixture);
+  cover_run_clear (&run);
 }
 
 /* At random moments, over and over: exactly one end, and never a failure of what
@@ -708,15 +574,15 @@ static void
 test_cancel_at_any_moment (void)
 {
   for (guint i = 0; i < 40; i++) {
-    Fixture fixture;
+    CoverRun run;
     Owner *owner;
 
-    fixture_init (&fixture);
-    owner = begin (&fixture);
-    set (owner, VOD_COVER_TAG, jpeg ('a'));
+    cover_run_init (&run);
+    owner = cover_run_begin (&run);
+    owner_set_cover (owner, VOD_COVER_TAG, cover_jpeg ('a'));
     g_assert_cmpint (owner_write (owner, 1000), ==, VOD_FLOW_OK);
-    set (owner, VOD_COVER_SAMPLE, jpeg ('b'));
-    put_file (&fixture, jpeg ('c'));
+    owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('b'));
+    cover_run_put_file (&run, cover_jpeg ('c'));
     vod_upload_finish (owner->upload);
     g_usleep ((gulong)g_test_rand_int_range (0, 40000));
     vod_upload_fail (
@@ -724,12 +590,12 @@ test_cancel_at_any_moment (void)
     if (vod_upload_wait (owner->upload) == VOD_FLOW_OK) {
       g_assert_cmpuint (owner->finished, ==, 1);
       g_assert_cmpuint (owner->failed, ==, 0);
-      g_assert_cmpuint (emulator_n_media (fixture.emulator), ==, 1);
+      g_assert_cmpuint (emulator_n_media (run.emulator), ==, 1);
     } else {
       g_assert_cmpuint (owner->finished, ==, 0);
       g_assert_cmpuint (owner->failed, ==, 1);
     }
-    fixture_clear (&fixture);
+    cover_run_clear (&run);
   }
 }
 
@@ -756,22 +622,22 @@ stop_it (gpointer data)
 static void
 test_from_within_a_mishap (gconstpointer data)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  fixture.located = FALSE;
-  owner = begin (&fixture);
+  cover_run_init (&run);
+  run.located = FALSE;
+  owner = cover_run_begin (&run);
   owner->at_mishap = (void (*) (gpointer))data;
-  emulator_add_faults (fixture.emulator,
+  emulator_add_faults (run.emulator,
       "[{\"op\":\"ApplyUploadUGC\",\"skip\":1,\"status\":403,"
       "\"code\":\"AccessDenied\"}]");
-  write_mib (owner, 1);
-  wait_opened (owner);
-  set (owner, VOD_COVER_SAMPLE, jpeg ('a'));
+  owner_write_mib (owner, 1);
+  owner_wait_opened (owner);
+  owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('a'));
   owner_assert_finished (owner, 0);
   g_assert_null (owner->cover_url);
-  fixture_clear (&fixture);
+  cover_run_clear (&run);
 }
 
 static void
@@ -785,95 +651,93 @@ static void
 test_a_mishap_is_told_before_anything_goes_on (gconstpointer data)
 {
   gboolean exchange = GPOINTER_TO_INT (data);
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  fixture.located = FALSE;
-  owner = begin (&fixture);
+  cover_run_init (&run);
+  run.located = FALSE;
+  owner = cover_run_begin (&run);
   owner->at_mishap = linger;
   if (!exchange)
-    set (owner, VOD_COVER_SAMPLE, jpeg ('a'));
-  emulator_add_faults (fixture.emulator,
+    owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('a'));
+  emulator_add_faults (run.emulator,
       "{\"op\":\"PutObject\",\"status\":403,\"code\":\"AccessDenied\"}");
-  write_mib (owner, 4);
+  owner_write_mib (owner, 4);
   if (exchange) {
-    wait_opened (owner);
-    set (owner, VOD_COVER_SAMPLE, jpeg ('a'));
+    owner_wait_opened (owner);
+    owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('a'));
   }
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, NULL);
+  cover_run_assert (&run, 0, NULL);
   g_assert_cmpuint (owner->mishaps, ==, 1);
   g_assert_true (g_str_has_suffix (owner->story->str, " closed finished"));
-  g_assert_cmpuint (emulator_count (fixture.emulator, "PutObject", -1), ==, 1);
-  fixture_clear (&fixture);
+  g_assert_cmpuint (emulator_count (run.emulator, "PutObject", -1), ==, 1);
+  cover_run_clear (&run);
 }
 
 /* --- interrupted, and from the beginning ----------------------------------*/
 
 /* The first run ends before it is complete; with a cover or without. */
 static void
-interrupt_a_run (Fixture *fixture, GBytes *cover)
+interrupt_a_run (CoverRun *run, GBytes *cover)
 {
-  Owner *owner = begin (fixture);
+  Owner *owner = cover_run_begin (run);
 
   if (cover)
-    set (owner, VOD_COVER_SAMPLE, cover);
-  write_mib (owner, 2);
-  g_assert_true (
-      emulator_wait_upload_bytes (fixture->emulator, 2 * (guint64)MIB));
+    owner_set_cover (owner, VOD_COVER_SAMPLE, cover);
+  owner_write_mib (owner, 2);
+  g_assert_true (emulator_wait_upload_bytes (run->emulator, 2 * (guint64)MIB));
   if (cover)
-    g_assert_true (
-        emulator_wait_count (fixture->emulator, "PutObject", 200, 1));
-  end (fixture);
+    g_assert_true (emulator_wait_count (run->emulator, "PutObject", 200, 1));
+  cover_run_end (run);
 }
 
 static void
 test_resume (gconstpointer data)
 {
   const gchar *which = data;
-  GBytes *second = strchr (which, '2') ? jpeg ('2')
-      : strchr (which, 'p')            ? png ('p')
+  GBytes *second = strchr (which, '2') ? cover_jpeg ('2')
+      : strchr (which, 'p')            ? cover_png ('p')
                                        : NULL;
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  fixture.located = FALSE;
-  fixture.resume = TRUE;
-  interrupt_a_run (&fixture, which[0] == '1' ? jpeg ('1') : NULL);
-  owner = begin (&fixture);
+  cover_run_init (&run);
+  run.located = FALSE;
+  run.resume = TRUE;
+  interrupt_a_run (&run, which[0] == '1' ? cover_jpeg ('1') : NULL);
+  owner = cover_run_begin (&run);
   if (second)
-    set (owner, VOD_COVER_SAMPLE, g_bytes_ref (second));
-  write_mib (owner, 3);
+    owner_set_cover (owner, VOD_COVER_SAMPLE, g_bytes_ref (second));
+  owner_write_mib (owner, 3);
   owner_assert_finished (owner, 0);
   g_assert_cmpuint (owner->mishaps, ==, 0);
-  g_assert_cmpuint (emulator_n_media (fixture.emulator), ==, 1);
-  assert_cover (&fixture, 0, second ? second : jpeg ('1'));
-  fixture_clear (&fixture);
+  g_assert_cmpuint (emulator_n_media (run.emulator), ==, 1);
+  cover_run_assert (&run, 0, second ? second : cover_jpeg ('1'));
+  cover_run_clear (&run);
 }
 
 /* The service has forgotten the upload: the cover goes again too. */
 static void
 test_begin_anew (void)
 {
-  Fixture fixture;
+  CoverRun run;
   Owner *owner;
 
-  fixture_init (&fixture);
-  put_file (&fixture, jpeg ('a'));
-  owner = begin (&fixture);
+  cover_run_init (&run);
+  cover_run_put_file (&run, cover_jpeg ('a'));
+  owner = cover_run_begin (&run);
   vod_upload_expect_rewrites (owner->upload);
-  write_mib (owner, 2);
-  g_assert_true (emulator_wait_count (fixture.emulator, "PutObject", 200, 1));
-  emulator_add_faults (fixture.emulator,
+  owner_write_mib (owner, 2);
+  g_assert_true (emulator_wait_count (run.emulator, "PutObject", 200, 1));
+  emulator_add_faults (run.emulator,
       "{\"op\":\"UploadPart\",\"forget-upload\":true,\"times\":1}");
-  write_mib (owner, 1);
+  owner_write_mib (owner, 1);
   owner_assert_finished (owner, 0);
-  assert_cover (&fixture, 0, jpeg ('a'));
-  assert_counts (&fixture, 2, 2, 1);
+  cover_run_assert (&run, 0, cover_jpeg ('a'));
+  cover_run_assert_counts (&run, 2, 2, 1);
   g_assert_cmpuint (owner->mishaps, ==, 0);
-  fixture_clear (&fixture);
+  cover_run_clear (&run);
 }
 
 int
@@ -901,6 +765,8 @@ main (int argc, char **argv)
       {"slow", test_a_slow_cover},
       {"paused", test_paused},
       {"credentials", test_credentials_that_expire},
+      {"too-late/renewal", test_a_renewal_that_comes_too_late},
+      {"too-late/sync", test_a_sync_that_comes_too_late},
       {"cancel/any-moment", test_cancel_at_any_moment},
       {"anew", test_begin_anew},
   };
