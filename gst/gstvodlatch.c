@@ -18,6 +18,8 @@
 #define DEFAULT_BACKUP_ENDPOINT "https://vod2.dnsv1.com"       /* of that one */
 #define DEFAULT_REPORT_ENDPOINT "https://vodreport.qcloud.com" /* likewise */
 #define FIRST_AGAIN 30000                                      /* ms */
+#define WORKER_IDLE 10000                                      /* ms */
+#define OUTAGE 20000                                           /* ms */
 #define MAX_REPORT_ID 256                                      /* bytes */
 #define NEAREST_REGION "auto"
 #define REGION_AGAIN (5 * 60 * 1000) /* ms */
@@ -314,6 +316,8 @@ gst_vod_settings_latch (const GstVodSettings *settings,
   upload->proxy = g_strdup (settings->proxy);
   upload->tls_ca_file = g_strdup (settings->tls_ca_file);
   upload->timeout = settings->timeout;
+  upload->worker_idle = WORKER_IDLE;
+  upload->outage = OUTAGE;
   upload->resume = settings->resume;
   upload->spool = settings->spool;
   upload->keep_spool = settings->keep_spool;

@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How many workers an upload has. See vodupload-private.h for the lock; functions
- * here are called with it.
+ * How many workers an upload has. They are started when there is more to do than
+ * those without a job can, and end when they have had none for a while; the last
+ * stays. One is the upload's own, and one more while it spools, so that
+ * the disk does not wait for the network; all others take slots of the
+ * process' budget. Where many uploads wait for the network, each is so left with
+ * one worker, which tries one part now and then.
+ *
+ * See vodupload-private.h for the lock; functions here are called with it unless
+ * they say otherwise.
  */
 #include "../cloud/vodthrottle.h"
 #include "vodupload-private.h"
+
+/* A slot that others wait for lies idle no longer than this. */
+#define SCARCE_IDLE G_USEC_PER_SEC
 
 static void
 count_workers (const VodUpload *upload, guint *running, guint *busy)
@@ -13,29 +23,48 @@ count_workers (const VodUpload *upload, guint *running, guint *busy)
   for (guint i = 0; i < upload->workers->len; i++) {
     const VodWorker *worker = g_ptr_array_index (upload->workers, i);
 
-    if (!worker->left)
+    if (!worker->leaving)
       (*running)++;
     if (worker->busy)
       (*busy)++;
   }
 }
 
-guint
-vod_upload_most_parts (const VodUpload *upload)
+gboolean
+vod_upload_is_cut_off (const VodUpload *upload)
 {
+  return upload->failing_since != 0 &&
+      g_get_monotonic_time () - upload->failing_since >=
+      upload->settings.outage * (gint64)1000;
+}
+
+/* Parts that may be in flight together, if there are slots. */
+static guint
+most_parts (const VodUpload *upload)
+{
+  if (vod_upload_is_cut_off (upload))
+    return 1;
   return vod_throttle_connections (vod_pace_get_rate (upload->settings.pace),
       upload->settings.parallel_uploads);
+}
+
+gboolean
+vod_upload_has_room (const VodUpload *upload)
+{
+  return upload->parts_in_flight <
+      MIN (most_parts (upload), 1 + upload->share.held);
 }
 
 guint
 vod_upload_idle_workers (VodUpload *upload)
 {
-  guint most = vod_upload_most_parts (upload), running, busy;
+  guint most, running, busy;
 
   /* While nothing goes out, small slices would only use up numbers. */
   if (upload->step != VOD_STEP_PARTS || upload->failing_since != 0 ||
       upload->renew_wanted || upload->paused)
     return 0;
+  most = MIN (most_parts (upload), 1 + upload->share.held + vod_budget_left ());
   count_workers (upload, &running, &busy);
   return most - MIN (busy, most);
 }
@@ -59,38 +88,80 @@ start_worker (VodUpload *upload)
   return TRUE;
 }
 
-/* The spool is synced while others wait for the network: one more than may send
- * parts. */
+/* Parts that could be begun now. */
 static guint
-most_workers (const VodUpload *upload)
+wanted_parts (VodUpload *upload, gint64 now)
 {
-  return vod_upload_most_parts (upload) + (upload->spooling ? 1 : 0);
+  guint most = most_parts (upload);
+
+  if (upload->step != VOD_STEP_PARTS || upload->paused ||
+      upload->parts_in_flight >= most)
+    return 0;
+  return MIN (vod_slices_sendable (upload->slices, now),
+      most - upload->parts_in_flight);
 }
 
-void
-vod_upload_ensure_workers (VodUpload *upload)
+/* Workers that have something to do now, besides those that do something. */
+static guint
+wanted_workers (VodUpload *upload, guint parts, gint64 now)
 {
-  gint64 now = g_get_monotonic_time (), wake = G_MAXINT64;
-  guint running, busy, wanted;
+  gint64 wake = G_MAXINT64;
+  guint wanted;
 
-  if (upload->step == VOD_STEP_IDLE || upload->end != VOD_END_NONE ||
-      upload->ending)
-    return;
   if (upload->step != VOD_STEP_PARTS)
     wanted =
         !upload->step_try.busy || vod_upload_cover_due (upload, now, &wake);
   else if (upload->paused)
     wanted = 0;
   else
-    wanted = vod_slices_sendable (upload->slices, now) + !upload->swept +
-        vod_upload_cover_due (upload, now, &wake);
+    wanted = parts + !upload->swept + vod_upload_cover_due (upload, now, &wake);
   if (vod_upload_sync_due (upload, now, &wake))
     wanted++;
+  return wanted;
+}
+
+/* Gets in line if there are not enough. */
+static void
+claim_slots (VodUpload *upload, guint wanted)
+{
+  guint before = upload->share.held;
+
+  while (upload->share.held < wanted)
+    if (!vod_share_take (&upload->share))
+      break;
+  if (upload->share.held >= wanted)
+    vod_share_forget (&upload->share);
+  if (upload->share.held > before)
+    g_cond_broadcast (&upload->work);
+}
+
+static guint
+minus (guint a, guint b)
+{
+  return a - MIN (a, b);
+}
+
+void
+vod_upload_ensure_workers (VodUpload *upload)
+{
+  gint64 now = g_get_monotonic_time ();
+  guint running, busy, parts, wanted, own, most;
+
+  if (upload->step == VOD_STEP_IDLE || upload->end != VOD_END_NONE ||
+      upload->ending)
+    return;
   count_workers (upload, &running, &busy);
-  if (running == 0)
-    wanted = MAX (wanted, 1);
-  while (running < most_workers (upload) && running - busy < wanted &&
-      start_worker (upload))
+  parts = wanted_parts (upload, now);
+  wanted = busy + wanted_workers (upload, parts, now);
+  own = upload->spooling ? 2 : 1;
+  most = most_parts (upload);
+  /* A slot for each part but one, and for each worker that is not our own. */
+  claim_slots (upload,
+      MIN (
+          MAX (minus (upload->parts_in_flight + parts, 1), minus (wanted, own)),
+          most - 1));
+  most = MIN (MAX (wanted, 1), MIN (most - 1, upload->share.held) + own);
+  while (running < most && start_worker (upload))
     running++;
 }
 
@@ -99,4 +170,74 @@ vod_upload_wake_workers (VodUpload *upload)
 {
   g_cond_broadcast (&upload->work);
   vod_upload_ensure_workers (upload);
+}
+
+/* Is there a worker but this that can be relied on? */
+static gboolean
+has_another (const VodUpload *upload, const VodWorker *worker)
+{
+  for (guint i = 0; i < upload->workers->len; i++) {
+    const VodWorker *other = g_ptr_array_index (upload->workers, i);
+
+    if (other != worker && !other->leaving && !other->in_app)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static gboolean
+can_spare (const VodUpload *upload, const VodWorker *worker)
+{
+  return upload->end == VOD_END_NONE && !upload->ending &&
+      has_another (upload, worker);
+}
+
+gboolean
+vod_upload_yield_slot (VodUpload *upload, const VodWorker *worker)
+{
+  if (upload->share.held == 0 || !can_spare (upload, worker) ||
+      !vod_share_is_rich (&upload->share))
+    return FALSE;
+  vod_share_give (&upload->share, 1);
+  return TRUE;
+}
+
+gboolean
+vod_upload_is_spare (const VodUpload *upload, const VodWorker *worker,
+    gint64 idle_since, gint64 *wake)
+{
+  gint64 until;
+
+  if (!can_spare (upload, worker))
+    return FALSE;
+  until = idle_since + upload->settings.worker_idle * (gint64)1000;
+  if (upload->share.held > 0 && vod_budget_is_scarce ())
+    until = MIN (until, idle_since + SCARCE_IDLE);
+  if (g_get_monotonic_time () >= until)
+    return TRUE;
+  *wake = MIN (*wake, until);
+  return FALSE;
+}
+
+void
+vod_upload_trim_share (VodUpload *upload)
+{
+  guint running, busy, most;
+
+  count_workers (upload, &running, &busy);
+  most = minus (running, 1);
+  vod_share_give (&upload->share, minus (upload->share.held, most));
+  if (upload->end != VOD_END_NONE)
+    vod_share_forget (&upload->share);
+}
+
+void
+vod_upload_wake_share (gpointer data)
+{
+  VodUpload *upload = data;
+
+  g_mutex_lock (&upload->lock);
+  vod_upload_wake_workers (upload);
+  vod_upload_trim_share (upload);
+  g_mutex_unlock (&upload->lock);
 }

@@ -9,6 +9,7 @@
 #include "vodupload-private.h"
 
 #define LOOKS 4
+#define PROBE_FAILURES 5 /* as many make the pause between two parts' tries */
 
 /* --- the clock of retry-duration ------------------------------------------*/
 
@@ -43,6 +44,7 @@ note_success (VodUpload *upload)
   gboolean was_failing = upload->failing_since != 0;
 
   upload->failing_since = 0;
+  upload->probe_at = 0;
   upload->held = 0;
   upload->last_success = g_get_monotonic_time ();
   if (was_failing) {
@@ -450,6 +452,19 @@ vod_upload_time_left (VodUpload *upload, const VodJob *job, gint64 now)
       upload->retry_duration);
 }
 
+/* In an outage one part at a time is tried: the next after a pause that does not
+ * grow, and this one, whose own pause is @delay, not before another was. */
+static guint
+take_turns (VodUpload *upload, const VodJob *job, guint delay, gint64 left)
+{
+  guint pause = vod_retry_delay (PROBE_FAILURES, -1, g_random_int ());
+
+  if (job->kind != VOD_JOB_PART || !vod_upload_is_cut_off (upload))
+    return delay;
+  upload->probe_at = g_get_monotonic_time () + MIN (pause * (gint64)1000, left);
+  return MAX (delay, 2 * pause);
+}
+
 /* Books a failure and says when to try again: ms, or -1 for not any more.
  * *@final: because trying again is of no use. */
 static gint
@@ -485,6 +500,7 @@ book_failure (VodUpload *upload, VodJob *job, GError *error, VodWay way,
   left = vod_upload_time_left (upload, job, now);
   if (!go_on || left <= 0)
     return -1;
+  delay = take_turns (upload, job, delay, left);
   /* What stood in the way is being mended: the first time, go on at once. */
   if (verdict != VOD_RETRY_AGAIN && *failures == 1)
     delay = 0;

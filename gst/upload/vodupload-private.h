@@ -7,7 +7,8 @@
  * upload->lock guards every field below "state". It is never held during I/O,
  * copying of media, hashing, or an event. `settings`, `events` and `data` do
  * not change. What else below the element has a lock is not locked under this one
- * (`local`), or within its own functions only (the pace, the reporter).
+ * (`local`), or within its own functions only (the pace, the reporter, the budget
+ * of workers).
  *
  * Conditions: `work` wakes whoever waits in a worker (for a job, the end, a slice
  * to be unpinned, a turn to tell the progress); `room` wakes the streaming thread
@@ -18,6 +19,7 @@
 
 #include <stdatomic.h>
 
+#include "vodbudget.h"
 #include "vodcover.h"
 #include "vodendpoints.h"
 #include "vodhaste.h"
@@ -68,8 +70,9 @@ typedef struct {
   VodUpload *upload; /* a reference */
   GThread *thread;
   gboolean busy;
-  gboolean in_app; /* inside events.ask: may never come back */
-  gboolean left;   /* is about to end */
+  gboolean in_app;  /* inside events.ask: may never come back */
+  gboolean leaving; /* takes no job any more */
+  gboolean left;    /* is about to end */
   /* Of the request under way; NULL: none. Guarded by the lock, so that others
    * can cancel. */
   GCancellable *cancellable;
@@ -144,6 +147,8 @@ struct _VodUpload {
   gboolean holding;         /* nothing is deleted before it is remembered */
   gboolean look_first;      /* an Initiate may have got through */
   guint parts_in_flight;
+  VodShare share;   /* of the process' budget of workers */
+  gint64 probe_at;  /* in an outage: when to try the next part, monotonic µs */
   guint cuts_noted; /* parts whose cut is on the disk */
 
   guint attempt;     /* numbers beginnings from the start */
@@ -215,8 +220,32 @@ void vod_upload_wake_workers (VodUpload *upload);
 /* A worker's thread; @data is the VodWorker. */
 gpointer vod_worker_main (gpointer data);
 
-/* Parts that may be in flight together. With the lock. */
-guint vod_upload_most_parts (const VodUpload *upload);
+/* Has nothing succeeded for so long that one part at a time is tried? With the
+ * lock. */
+gboolean vod_upload_is_cut_off (const VodUpload *upload);
+
+/* TRUE if one more part may be in flight. With the lock. */
+gboolean vod_upload_has_room (const VodUpload *upload);
+
+/* Does another upload need a slot more than this? Then it gets one, and @worker,
+ * which is between two jobs, has to end. With the lock. */
+gboolean vod_upload_yield_slot (VodUpload *upload, const VodWorker *worker);
+
+/* Is @worker, which has had nothing to do since @idle_since, to end? Else *@wake
+ * is lowered to when to ask again. With the lock. */
+gboolean vod_upload_is_spare (const VodUpload *upload, const VodWorker *worker,
+    gint64 idle_since, gint64 *wake);
+
+/* Gives back slots that are of no use with so few workers. With the lock;
+ * vod_shares_wake() has to follow. */
+void vod_upload_trim_share (VodUpload *upload);
+
+/* There is another slot; @data is the upload. Without the lock. */
+void vod_upload_wake_share (gpointer data);
+
+/* Threads of workers that have left, taken out of the table, to be joined. With
+ * the lock. */
+GSList *vod_upload_take_left (VodUpload *upload);
 
 /* Workers, started or not, that could take a slice now. With the lock. */
 guint vod_upload_idle_workers (VodUpload *upload);

@@ -81,6 +81,7 @@ vod_upload_new (const VodUploadSettings *settings,
   g_cond_init (&upload->room);
   upload->slices = vod_slices_new (&config);
   upload->workers = g_ptr_array_new_with_free_func (g_free);
+  vod_share_init (&upload->share, vod_upload_wake_share, upload);
   upload->retry_duration = 300;
   upload->progress_interval = 1000;
   upload->keep_at_stop = TRUE;
@@ -93,6 +94,7 @@ upload_clear (gpointer memory)
 {
   VodUpload *upload = memory;
 
+  vod_share_clear (&upload->share);
   if (upload->destroy)
     upload->destroy (upload->data);
   for (guint i = 0; i < upload->workers->len; i++) {
@@ -267,9 +269,8 @@ worker_to_wait_for (VodUpload *upload)
   return NULL;
 }
 
-/* Takes the threads that have left out of the table. With the lock. */
-static GSList *
-take_left_threads (VodUpload *upload)
+GSList *
+vod_upload_take_left (VodUpload *upload)
 {
   GSList *threads = NULL;
 
@@ -303,7 +304,7 @@ vod_upload_join (VodUpload *upload)
     g_mutex_lock (&upload->lock);
     deadline = g_get_monotonic_time () + DELETE_TIME;
   }
-  threads = take_left_threads (upload);
+  threads = vod_upload_take_left (upload);
   all = upload->workers->len == 0;
   g_mutex_unlock (&upload->lock);
 

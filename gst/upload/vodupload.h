@@ -57,7 +57,9 @@ typedef struct {
   gchar *user_agent;
   gchar *proxy;
   gchar *tls_ca_file;
-  guint timeout; /* s */
+  guint timeout;     /* s */
+  guint worker_idle; /* ms after which a worker without a job ends */
+  guint outage;      /* ms of failing after which one part at a time is tried */
   /* Shared with whoever keeps the same rate (a reference); NULL: the upload's
    * own. */
   VodPace *pace;

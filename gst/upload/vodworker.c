@@ -133,12 +133,6 @@ choose_last (VodUpload *upload)
   return VOD_JOB_ABORT;
 }
 
-static gboolean
-may_send_part (const VodUpload *upload)
-{
-  return upload->parts_in_flight < vod_upload_most_parts (upload);
-}
-
 /* What brings the media further. */
 static VodJobKind
 choose_media (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
@@ -149,8 +143,12 @@ choose_media (VodUpload *upload, gint64 now, gint64 *wake, VodSlice **slice)
     upload->step = upload->completed_there ? VOD_STEP_LOOK : VOD_STEP_COMPLETE;
   if (upload->step != VOD_STEP_PARTS)
     return choose_step (upload, now, wake);
-  if (!may_send_part (upload))
+  if (!vod_upload_has_room (upload))
     return VOD_JOB_NONE;
+  if (vod_upload_is_cut_off (upload) && now < upload->probe_at) {
+    *wake = MIN (*wake, upload->probe_at);
+    return VOD_JOB_NONE;
+  }
   *slice = vod_slices_next (upload->slices, now, &slice_wake);
   *wake = MIN (*wake, slice_wake);
   return *slice ? VOD_JOB_PART : VOD_JOB_NONE;
@@ -161,7 +159,7 @@ static gboolean
 may_sweep (const VodUpload *upload)
 {
   return !upload->swept && !upload->sweeping &&
-      upload->step >= VOD_STEP_PARTS && may_send_part (upload);
+      upload->step >= VOD_STEP_PARTS && vod_upload_has_room (upload);
 }
 
 /* The cover goes beside the media, not before it. */
@@ -350,13 +348,17 @@ prepare_job (VodUpload *upload, VodJob *job)
   }
 }
 
-/* Waits for a job. FALSE: there will be none any more. */
+/* Waits for a job. FALSE: there will be none any more, or others do what there
+ * is. */
 static gboolean
-next_job (VodUpload *upload, VodJob *job)
+next_job (VodWorker *worker, VodJob *job)
 {
-  for (;;) {
-    gint64 wake;
+  VodUpload *upload = worker->upload;
+  gint64 since = g_get_monotonic_time (), wake;
 
+  if (vod_upload_yield_slot (upload, worker))
+    return FALSE;
+  for (;;) {
     job->kind =
         choose_job (upload, g_get_monotonic_time (), &wake, &job->slice);
     if (job->kind == VOD_JOB_EXIT)
@@ -365,6 +367,8 @@ next_job (VodUpload *upload, VodJob *job)
       prepare_job (upload, job);
       return TRUE;
     }
+    if (vod_upload_is_spare (upload, worker, since, &wake))
+      return FALSE;
     if (wake == G_MAXINT64)
       g_cond_wait (&upload->work, &upload->lock);
     else
@@ -495,10 +499,13 @@ work (VodWorker *worker)
   VodUpload *upload = worker->upload;
   VodJob job = {0};
 
-  while (next_job (upload, &job)) {
+  while (next_job (worker, &job)) {
     GError *error;
 
     worker->busy = TRUE;
+    /* There may be more than one job by now, and nobody waiting for it. */
+    if (job.kind == VOD_JOB_PART)
+      vod_upload_ensure_workers (upload);
     worker->overdue = FALSE;
     worker->cancellable = g_cancellable_new ();
     g_mutex_unlock (&upload->lock);
@@ -534,6 +541,32 @@ vod_upload_http_settings (const VodUpload *upload)
   };
 }
 
+/* Threads of those that left before are not kept until the end. The last thing
+ * that a worker does; its slot is free only now. Without the lock. */
+static void
+leave (VodWorker *worker)
+{
+  VodUpload *upload = worker->upload;
+  GSList *threads;
+
+  g_mutex_lock (&upload->lock);
+  worker->leaving = TRUE;
+  threads = vod_upload_take_left (upload);
+  g_mutex_unlock (&upload->lock);
+  for (GSList *l = threads; l; l = l->next)
+    g_thread_join (l->data);
+  g_slist_free (threads);
+
+  /* From here on `worker` belongs to who joins. */
+  g_mutex_lock (&upload->lock);
+  vod_upload_trim_share (upload);
+  worker->left = TRUE;
+  g_cond_broadcast (&upload->room);
+  g_mutex_unlock (&upload->lock);
+  vod_shares_wake ();
+  vod_upload_unref (upload);
+}
+
 gpointer
 vod_worker_main (gpointer data)
 {
@@ -547,6 +580,7 @@ vod_worker_main (gpointer data)
     g_mutex_lock (&upload->lock);
     worker->http = http;
     work (worker);
+    worker->leaving = TRUE;
     worker->http = NULL;
     g_mutex_unlock (&upload->lock);
     vod_http_free (http);
@@ -554,12 +588,6 @@ vod_worker_main (gpointer data)
     vod_error_set_phase (error, VOD_PHASE_APPLY);
     vod_upload_fail (upload, error);
   }
-
-  /* From here on `worker` belongs to who joins. */
-  g_mutex_lock (&upload->lock);
-  worker->left = TRUE;
-  g_cond_broadcast (&upload->room);
-  g_mutex_unlock (&upload->lock);
-  vod_upload_unref (upload);
+  leave (worker);
   return NULL;
 }

@@ -189,6 +189,8 @@ owner_new_adjusted (Emulator *emulator,
       .parallel_uploads = 3,
       .user_agent = (gchar *)"test",
       .timeout = 15,
+      .worker_idle = 10000,
+      .outage = 20000,
   };
 
   if (adjust)
