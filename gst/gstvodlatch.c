@@ -294,7 +294,8 @@ gst_vod_settings_latch (const GstVodSettings *settings,
     return FALSE;
   }
   upload->name = choose_name (settings, facts);
-  upload->cover_location = g_strdup (settings->cover_location);
+  if (settings->cover_location && *settings->cover_location != '\0')
+    upload->cover_location = g_strdup (settings->cover_location);
   upload->expected_size = facts->upstream_file ? facts->upstream_size : 0;
   upload->endpoint =
       vod_http_check_base_uri (settings->endpoint, "endpoint", NULL);

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#include "gstvodimage.h"
-
 #define MIB G_GUINT64_CONSTANT (1048576)
 
 #define DEFAULT_SLICE_SIZE (8 * MIB)
@@ -565,6 +563,13 @@ string_of (GstVodSettings *settings, guint id)
 }
 
 void
+gst_vod_settings_set_cover (GstVodSettings *settings, GBytes *image)
+{
+  g_clear_pointer (&settings->cover, g_bytes_unref);
+  settings->cover = image ? g_bytes_ref (image) : NULL;
+}
+
+void
 gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value)
 {
   gchar **string = string_of (settings, id);
@@ -578,10 +583,6 @@ gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value)
     return;
   }
   switch (id) {
-    case GST_VOD_PROP_COVER:
-      g_clear_pointer (&settings->cover, g_bytes_unref);
-      settings->cover = gst_vod_image_from_sample (g_value_get_boxed (value));
-      break;
     case GST_VOD_PROP_SIGNATURE_HEADERS:
       g_clear_pointer (&settings->signature_headers, gst_structure_free);
       settings->signature_headers = g_value_dup_boxed (value);

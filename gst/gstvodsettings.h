@@ -107,9 +107,12 @@ void gst_vod_settings_install (GObjectClass *klass);
 void gst_vod_settings_init (GstVodSettings *settings);
 void gst_vod_settings_clear (GstVodSettings *settings);
 
-/* @id is one of the above. */
+/* @id is one of the above, but for GST_VOD_PROP_COVER. */
 void
 gst_vod_settings_set (GstVodSettings *settings, guint id, const GValue *value);
+
+/* @image: of gst_vod_image_from_sample(), or NULL. */
+void gst_vod_settings_set_cover (GstVodSettings *settings, GBytes *image);
 void
 gst_vod_settings_get (const GstVodSettings *settings, guint id, GValue *value);
 

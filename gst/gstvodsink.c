@@ -574,14 +574,21 @@ gst_vod_sink_set_property (
     GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstVodSink *self = GST_VOD_SINK (object);
+  g_autoptr (GBytes) image = NULL;
   gboolean late;
 
   if (id > GST_VOD_SETTINGS_LAST) {
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     return;
   }
+  /* Memory of who knows what kind is read without the lock. */
+  if (id == GST_VOD_PROP_COVER)
+    image = gst_vod_image_from_sample (g_value_get_boxed (value));
   g_mutex_lock (&self->lock);
-  gst_vod_settings_set (&self->settings, id, value);
+  if (id == GST_VOD_PROP_COVER)
+    gst_vod_settings_set_cover (&self->settings, image);
+  else
+    gst_vod_settings_set (&self->settings, id, value);
   late = gst_vod_uploads_note_setting (&self->uploads, id);
   g_mutex_unlock (&self->lock);
   if (late)
