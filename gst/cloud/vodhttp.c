@@ -15,6 +15,7 @@
 #include <libsoup/soup.h>
 #include <string.h>
 
+#include "voddescriptors.h"
 #include "voderror.h"
 #include "vodhttpbody.h"
 #include "vodhttpcall.h"
@@ -108,6 +109,8 @@ vod_http_new (const VodHttpSettings *settings, GError **error)
     if (!authorities)
       return NULL;
   }
+  if (!vod_descriptors_reserve (error))
+    return NULL;
   http = g_new0 (VodHttp, 1);
   http->timeout = MAX (settings->timeout, 1);
   http->proxies = g_steal_pointer (&proxies);
@@ -137,6 +140,7 @@ vod_http_free (VodHttp *http)
   g_clear_pointer (&http->direct, vod_http_direct_free);
   g_ptr_array_unref (http->sockets);
   g_free (http);
+  vod_descriptors_release ();
 }
 
 gboolean
@@ -583,9 +587,11 @@ vod_http_send (VodHttp *http, const VodHttpRequest *request,
   call.inner = g_cancellable_new ();
   call.timeout = request->timeout ? request->timeout : http->timeout;
   http->call = &call;
+  vod_descriptors_begin ();
   g_main_context_push_thread_default (http->context);
   ok = send_call (&call, answer, error);
   g_main_context_pop_thread_default (http->context);
+  vod_descriptors_end ();
   vod_http_deadline_set (&http->deadline, 0);
   http->call = NULL;
   g_clear_object (&call.body);

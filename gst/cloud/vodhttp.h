@@ -95,7 +95,8 @@ gboolean
 vod_http_check_settings (const VodHttpSettings *settings, GError **error);
 
 /* @settings are checked: a CA file that cannot be read or a malformed proxy is
- * VOD_ERROR_PARAMETER naming the property. */
+ * VOD_ERROR_PARAMETER naming the property. VOD_ERROR_LOCAL: this process may not
+ * open enough files (voddescriptors.h). */
 VodHttp *vod_http_new (
     const VodHttpSettings *settings, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -172,9 +172,8 @@ vod_upload_wake_workers (VodUpload *upload)
   vod_upload_ensure_workers (upload);
 }
 
-/* Is there a worker but this that can be relied on? */
-static gboolean
-has_another (const VodUpload *upload, const VodWorker *worker)
+gboolean
+vod_upload_has_another (const VodUpload *upload, const VodWorker *worker)
 {
   for (guint i = 0; i < upload->workers->len; i++) {
     const VodWorker *other = g_ptr_array_index (upload->workers, i);
@@ -189,7 +188,7 @@ static gboolean
 can_spare (const VodUpload *upload, const VodWorker *worker)
 {
   return upload->end == VOD_END_NONE && !upload->ending &&
-      has_another (upload, worker);
+      vod_upload_has_another (upload, worker);
 }
 
 gboolean

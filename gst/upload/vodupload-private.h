@@ -227,6 +227,10 @@ gboolean vod_upload_is_cut_off (const VodUpload *upload);
 /* TRUE if one more part may be in flight. With the lock. */
 gboolean vod_upload_has_room (const VodUpload *upload);
 
+/* Is there a worker but @worker that can be relied on? With the lock. */
+gboolean
+vod_upload_has_another (const VodUpload *upload, const VodWorker *worker);
+
 /* Does another upload need a slot more than this? Then it gets one, and @worker,
  * which is between two jobs, has to end. With the lock. */
 gboolean vod_upload_yield_slot (VodUpload *upload, const VodWorker *worker);

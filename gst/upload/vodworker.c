@@ -567,6 +567,26 @@ leave (VodWorker *worker)
   vod_upload_unref (upload);
 }
 
+/* It has no connection. Others may do without it; if there are none, it ends the
+ * upload with @error (taken). Without the lock. */
+static void
+leave_it_to_others (VodWorker *worker, GError *error)
+{
+  VodUpload *upload = worker->upload;
+  gboolean others;
+
+  g_mutex_lock (&upload->lock);
+  worker->leaving = TRUE;
+  others = vod_upload_has_another (upload, worker);
+  g_mutex_unlock (&upload->lock);
+  if (others) {
+    g_error_free (error);
+    return;
+  }
+  vod_error_set_phase (error, VOD_PHASE_APPLY);
+  vod_upload_fail (upload, error);
+}
+
 gpointer
 vod_worker_main (gpointer data)
 {
@@ -585,8 +605,7 @@ vod_worker_main (gpointer data)
     g_mutex_unlock (&upload->lock);
     vod_http_free (http);
   } else {
-    vod_error_set_phase (error, VOD_PHASE_APPLY);
-    vod_upload_fail (upload, error);
+    leave_it_to_others (worker, error);
   }
   leave (worker);
   return NULL;

@@ -96,11 +96,11 @@ class Case(unittest.TestCase):
         return self.start(harness.launch(
             [*splitter, *" ".join(sources).split()]))
 
-    def record(self, splitter, *sources, options=()):
+    def record(self, splitter, *sources, options=(), prefix=()):
         """Begins to record with the application."""
         splitter = [re.sub("^([a-z-]+)=(.*)$", r'\1="\2"', word)
                     for word in splitter]
-        return self.start([harness.FRAGMENTS, *options,
+        return self.start([*prefix, harness.FRAGMENTS, *options,
                            " ".join([*splitter, *sources])])
 
     def end(self, code=0, timeout=60):
@@ -431,10 +431,11 @@ class TestFragments(Case):
             time.sleep(0.25)
         return samples
 
-    def break_down(self, *settings, fragments):
+    def break_down(self, *settings, fragments, prefix=()):
         """Records; the service is killed when it has two of the fragments."""
         self.record(self.split("spool=true", "fatal-errors=false", *settings),
-                    video(fragments, live=True), options=["--nosy"])
+                    video(fragments, live=True), options=["--nosy"],
+                    prefix=prefix)
         self.program.wait_for(
             lambda: len(self.said("closing")) == 2, what="two fragments")
         before = self.sample()
@@ -462,12 +463,15 @@ class TestFragments(Case):
         most = max(s["waiting"] for s in samples)
         self.assertGreater(most, OUTAGE - 3)
         for s in samples:
-            # One that asks, one that syncs the spool.
-            self.assertLessEqual(s["workers"], 2 * s["waiting"] + 8)
+            # One for each that waits, and one more that syncs the spool and
+            # ends 10 s later.
+            self.assertLessEqual(s["workers"], s["waiting"] + min(
+                s["waiting"], 13) + 8)
             self.assertLessEqual(s["memory"] - before["memory"],
                                  16 * harness.MIB + s["waiting"] * harness.MIB)
+            # Its folder, session and spool, and its worker's.
             self.assertLessEqual(s["files"] - before["files"],
-                                 16 + 5 * s["waiting"])
+                                 4 * s["waiting"] + 13 + 16)
         # The pauses double to 15 s, at least half of which passes: 8 tries in
         # the first 8 s, one in 7.5 s then.
         tries = len(harness.lines(result.out, "message", "vodsink-retry"))
@@ -480,29 +484,26 @@ class TestFragments(Case):
                   last["memory"] - before["memory"]) / harness.MIB, tries),
               file=sys.stderr)
 
-    def test_outage_and_vod_resume(self):
-        """an outage longer than retry-duration: fragments wait on the disk
-        for vod-resume"""
-        count = 9
-        self.break_down("retry-duration=2", fragments=count)
-        result = self.end()
-        self.check_in_time(result, count * RATE)
+    def lost(self, result):
+        """Name -> spool of those that have failed, all of which wait for
+        vod-resume."""
         errors = harness.lines(result.out, "message", "vodsink-error")
-        lost = sorted(e["location"] for e in errors)
-        self.assertGreaterEqual(len(lost), count - 3)
         self.assertTrue(all(e["resumable"] for e in errors))
         self.assertEqual({p.name for p in harness.lines(
             result.out, "problem")}, {"warning"})
+        self.assertEqual([f for f in self.left() if f.endswith(".media")],
+                         sorted(os.path.basename(e["spool-location"])
+                                for e in errors))
         spools = {}
         for error in errors:
             with open(error["spool-location"], "rb") as f:
                 spools[error["location"][:5]] = f.read()
-        self.assertEqual([f for f in self.left() if f.endswith(".media")],
-                         sorted(os.path.basename(e["spool-location"])
-                                for e in errors))
-        self.restart()
+        return spools
+
+    def check_resumed(self, spools, count):
+        """vod-resume sends the @spools; then there are all fragments."""
         self.assertEqual(len(self.emulator.state()["media"]),
-                         count - len(lost))
+                         count - len(spools))
         resumed = harness.run([
             harness.RESUME, "--state-dir", self.state_dir, "--signature-url",
             self.base + "/signature"])
@@ -511,6 +512,38 @@ class TestFragments(Case):
         self.assertEqual({n: media[n] for n in spools}, spools)
         self.check_frames(media, count * RATE)
 
+    def test_outage_and_vod_resume(self):
+        """an outage longer than retry-duration: fragments wait on the disk
+        for vod-resume"""
+        count = 9
+        self.break_down("retry-duration=2", fragments=count)
+        result = self.end()
+        self.check_in_time(result, count * RATE)
+        spools = self.lost(result)
+        self.assertGreaterEqual(len(spools), count - 3)
+        self.restart()
+        self.check_resumed(spools, count)
+
+    def test_outage_without_enough_files(self):
+        """an outage in which the process has all files open that it may: what
+        cannot wait is left for vod-resume"""
+        count = 26
+        self.break_down("retry-duration=-1", fragments=count,
+                        prefix=["prlimit", "--nofile=128"])
+        self.program.wait_for(
+            lambda: len(self.said("opened")) == count - 2, timeout=60,
+            what="many fragments")
+        self.restart()
+        result = self.end(timeout=90)
+        self.check_in_time(result, count * RATE)
+        spools = self.lost(result)
+        self.assertGreaterEqual(len(spools), 3)
+        for error in harness.lines(result.out, "message", "vodsink-error"):
+            self.assertEqual(error["code"], -4)
+            self.assertIn("ulimit -n", error["message"])
+        waited = count - 2 - len(spools)
+        self.assertGreaterEqual(waited, 8)
+        self.check_resumed(spools, count)
 
 # ---- stopping: alone, because it is timed ----
 
