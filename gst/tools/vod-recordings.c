@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cloud/vodchecksum.h"
+#include "upload/vodfile.h"
 #include "upload/vodsessionfile.h"
 #include "vod-container.h"
 
@@ -45,13 +46,6 @@ vod_recording_kind_name (VodRecordingKind kind)
 
 /* --- the spool ------------------------------------------------------------*/
 
-static gboolean
-is_ours_alone (const struct stat *info)
-{
-  return S_ISREG (info->st_mode) && info->st_uid == geteuid () &&
-      (info->st_mode & 077) == 0 && info->st_nlink == 1;
-}
-
 /* -1: it is not a file that may be used. */
 static int
 open_spool (const gchar *dir, const gchar *key, int mode, struct stat *info)
@@ -61,7 +55,7 @@ open_spool (const gchar *dir, const gchar *key, int mode, struct stat *info)
 
   if (fd < 0)
     return -1;
-  if (fstat (fd, info) == 0 && is_ours_alone (info))
+  if (fstat (fd, info) == 0 && vod_file_is_ours (info))
     return fd;
   close (fd);
   return -1;
@@ -152,13 +146,13 @@ open_existing (VodRecording *recording, const gchar *dir, GError **error)
     recording->kind = VOD_RECORDING_NO_SESSION;
     return NULL;
   }
-  if (info.st_size == 0 && is_ours_alone (&info)) {
+  if (info.st_size == 0 && vod_file_is_ours (&info)) {
     recording->kind = VOD_RECORDING_NO_SESSION;
   } else {
     recording->kind = VOD_RECORDING_DAMAGED;
     recording->damage = "its session file cannot be used";
   }
-  if (!is_ours_alone (&info))
+  if (!vod_file_is_ours (&info))
     return NULL;
   if (recording->age < 0)
     recording->age = g_get_real_time () / G_USEC_PER_SEC - info.st_mtime;

@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vodfile.h"
+
 #define OPEN_FLAGS (O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 #define MODE 0600
 #define TRIES 100 /* for a name that others change all the time */
@@ -67,13 +69,6 @@ close_quietly (gint fd)
 }
 
 /* --- opening and locking --- */
-
-static gboolean
-is_ours (const struct stat *st)
-{
-  return S_ISREG (st->st_mode) && st->st_uid == geteuid () &&
-      (st->st_mode & 077) == 0 && st->st_nlink == 1;
-}
 
 static gboolean
 look (gint dir_fd, const gchar *name, struct stat *st)
@@ -139,7 +134,7 @@ open_once (gint dir_fd, const gchar *name, Mend mend)
     return -1;
   }
   /* Looked at before it is opened: opening a device does things to it. */
-  if (!is_ours (&st)) {
+  if (!vod_file_is_ours (&st)) {
     errno = EPERM;
     if (mend && mend (dir_fd, name))
       errno = 0;
@@ -171,7 +166,8 @@ open_locked (gint dir_fd, const gchar *name, Mend mend)
       return -1;
     }
     /* Its last holder may have removed, renamed or replaced it. */
-    if (is_named (dir_fd, name, fd) && fstat (fd, &st) == 0 && is_ours (&st)) {
+    if (is_named (dir_fd, name, fd) && fstat (fd, &st) == 0 &&
+        vod_file_is_ours (&st)) {
       if (locked)
         return fd;
       close (fd);
@@ -203,7 +199,8 @@ supplant (gint dir_fd, const gchar *name)
 
   if (fd < 0)
     return FALSE;
-  if (look (dir_fd, name, &st) && !is_ours (&st) && !S_ISDIR (st.st_mode))
+  if (look (dir_fd, name, &st) && !vod_file_is_ours (&st) &&
+      !S_ISDIR (st.st_mode))
     done = renameat (dir_fd, fresh, dir_fd, name) == 0;
   else
     unlinkat (dir_fd, fresh, 0);
@@ -316,25 +313,6 @@ vod_session_file_believe (VodSessionFile *file, guint64 size)
 }
 
 static gboolean
-write_all (gint fd, const gchar *text, gsize len, guint64 offset)
-{
-  while (len > 0) {
-    gssize n = pwrite (fd, text, len, (off_t)offset);
-
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n == 0)
-      errno = EIO;
-    if (n <= 0)
-      return FALSE;
-    text += n;
-    len -= (gsize)n;
-    offset += (guint64)n;
-  }
-  return TRUE;
-}
-
-static gboolean
 cut_back (VodSessionFile *file)
 {
   gint r;
@@ -357,7 +335,7 @@ vod_session_file_append (
   /* A new line behind a damaged one would be lost with it. */
   if (file->damaged && !cut_back (file))
     return fail (file, "written", error);
-  if (!write_all (file->fd, text, len, file->size)) {
+  if (!vod_file_write (file->fd, file->size, text, len)) {
     fail (file, "written", error);
     cut_back (file);
     return FALSE;
@@ -394,7 +372,7 @@ write_new (gint dir_fd, const gchar *name, const gchar *text, gsize len)
   fd = create (dir_fd, name);
   if (fd < 0)
     return -1;
-  if (lock (fd) && write_all (fd, text, len, 0) && sync_fd (fd, fsync))
+  if (lock (fd) && vod_file_write (fd, 0, text, len) && sync_fd (fd, fsync))
     return fd;
   close_quietly (fd);
   return -1;

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vodfile.h"
+
 #define PIECE (256 * 1024)
 
 struct _VodSpool {
@@ -42,9 +44,7 @@ open_private (const gchar *path, int flags, GError **error)
     fail ("opened", errno, error);
     return -1;
   }
-  if (fstat (fd, &info) != 0 || !S_ISREG (info.st_mode) ||
-      info.st_uid != geteuid () || (info.st_mode & 077) != 0 ||
-      info.st_nlink != 1) {
+  if (fstat (fd, &info) != 0 || !vod_file_is_ours (&info)) {
     vod_error_set (error, VOD_ERROR_LOCAL,
         "The spool is not a regular file of ours that nobody else may use");
     close (fd);
@@ -149,25 +149,6 @@ holds (VodSpool *spool, guint64 offset, const guint8 *data, gsize len)
   return TRUE;
 }
 
-static gboolean
-write_all (int fd, guint64 offset, const guint8 *data, gsize len)
-{
-  while (len > 0) {
-    gssize n = pwrite (fd, data, len, (off_t)offset);
-
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0) {
-      errno = n == 0 ? ENOSPC : errno;
-      return FALSE;
-    }
-    offset += (gsize)n;
-    data += n;
-    len -= (gsize)n;
-  }
-  return TRUE;
-}
-
 VodSpoolResult
 vod_spool_write (VodSpool *spool, guint64 offset, const guint8 *data, gsize len,
     GError **error)
@@ -183,7 +164,7 @@ vod_spool_write (VodSpool *spool, guint64 offset, const guint8 *data, gsize len,
   }
   if (old < len) {
     /* A gap is at the end of the stream: a hole is enough. */
-    ok = data ? write_all (spool->fd, offset + old, data + old, len - old)
+    ok = data ? vod_file_write (spool->fd, offset + old, data + old, len - old)
               : ftruncate (spool->fd, (off_t)(offset + len)) == 0;
     if (!ok) {
       fail ("written", errno, error);
@@ -218,7 +199,7 @@ copy_to (
       errno = n == 0 ? EIO : ECANCELED;
       return FALSE;
     }
-    if (!write_all (fd, offset, buffer, n))
+    if (!vod_file_write (fd, offset, buffer, n))
       return FALSE;
     offset += n;
   }

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vodfile.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+gboolean
+vod_file_is_ours (const struct stat *info)
+{
+  return S_ISREG (info->st_mode) && info->st_uid == geteuid () &&
+      (info->st_mode & 077) == 0 && info->st_nlink == 1;
+}
+
+gboolean
+vod_file_write (int fd, guint64 offset, gconstpointer data, gsize len)
+{
+  const guint8 *bytes = data;
+
+  while (len > 0) {
+    gssize n = pwrite (fd, bytes, len, (off_t)offset);
+
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n == 0)
+      errno = ENOSPC;
+    if (n <= 0)
+      return FALSE;
+    bytes += n;
+    offset += (guint64)n;
+    len -= (gsize)n;
+  }
+  return TRUE;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vodfile: what all files of the state directory have in common, sessions and
+ * spools: whose they must be, and that they are written as a whole or fail.
+ */
+#pragma once
+
+#include <glib.h>
+#include <sys/stat.h>
+
+G_BEGIN_DECLS
+
+/* Is it a regular file of this user, with one name, that nobody else may read or
+ * write? Only such a file is believed and written to. */
+gboolean vod_file_is_ours (const struct stat *info);
+
+/* Writes all of @data at @offset, or fails with errno; then some of it may be
+ * there. Blocks for the disk. */
+gboolean vod_file_write (int fd, guint64 offset, gconstpointer data, gsize len);
+
+G_END_DECLS
