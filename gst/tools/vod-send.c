@@ -6,6 +6,8 @@
 #include "vod-show.h"
 
 typedef struct {
+  const VodSettings *settings;
+  const VodRecording *recording;
   GMainLoop *loop;
   GstElement *pipeline;
   GstElement *sink;
@@ -98,6 +100,19 @@ describe_failure (const GstStructure *details)
       request ? request : "");
 }
 
+/* Somebody else may have begun with it since it was looked at. */
+static gboolean
+is_in_use (const Send *send, const GstStructure *details)
+{
+  g_auto (VodRecording) now = {0};
+
+  return g_strcmp0 (gst_structure_get_string (details, "phase"), "session") ==
+      0 &&
+      vod_recording_examine (
+          &now, send->settings->state_dir, send->recording->key, FALSE) &&
+      now.kind == VOD_RECORDING_IN_USE;
+}
+
 static void
 on_error (Send *send, GstMessage *message)
 {
@@ -107,9 +122,7 @@ on_error (Send *send, GstMessage *message)
 
   gst_message_parse_error (message, &error, NULL);
   gst_message_parse_error_details (message, &details);
-  /* With a spool, this phase fails only because another has the session. */
-  if (details &&
-      g_strcmp0 (gst_structure_get_string (details, "phase"), "session") == 0) {
+  if (details && is_in_use (send, details)) {
     end (send, VOD_SEND_BUSY);
     return;
   }
@@ -162,10 +175,10 @@ on_signal (gpointer data)
 /* --- the pipeline ---------------------------------------------------------*/
 
 static gboolean
-build (Send *send, const VodSettings *settings, const VodRecording *recording)
+build (Send *send)
 {
-  g_autofree gchar *path =
-      vod_session_path (settings->state_dir, recording->key, "media");
+  g_autofree gchar *path = vod_session_path (
+      send->settings->state_dir, send->recording->key, "media");
   GstElement *source = gst_element_factory_make ("filesrc", NULL);
 
   if (source == NULL) {
@@ -174,7 +187,7 @@ build (Send *send, const VodSettings *settings, const VodRecording *recording)
         send->title);
     return FALSE;
   }
-  send->sink = vod_settings_sink_new (settings, recording);
+  send->sink = vod_settings_sink_new (send->settings, send->recording);
   send->pipeline = gst_pipeline_new (NULL);
   g_object_set (source, "location", path, "blocksize", 256 * 1024, NULL);
   gst_bin_add_many (GST_BIN (send->pipeline), source, send->sink, NULL);
@@ -182,9 +195,9 @@ build (Send *send, const VodSettings *settings, const VodRecording *recording)
 }
 
 static void
-tell_end (Send *send, const VodRecording *recording)
+tell_end (Send *send)
 {
-  g_autofree gchar *size = vod_show_size (recording->sure);
+  g_autofree gchar *size = vod_show_size (send->recording->sure);
   g_autoptr (GstStructure) stats = NULL;
   guint skipped = 0;
 
@@ -233,14 +246,16 @@ VodSendResult
 vod_send (const VodSettings *settings, const VodRecording *recording)
 {
   Send send = {
+      .settings = settings,
+      .recording = recording,
       .loop = g_main_loop_new (NULL, FALSE),
       .title = vod_show_title (recording),
       .result = VOD_SEND_FAILED,
   };
 
-  if (build (&send, settings, recording)) {
+  if (build (&send)) {
     run (&send);
-    tell_end (&send, recording);
+    tell_end (&send);
   }
   g_clear_pointer (&send.pipeline, gst_object_unref);
   g_main_loop_unref (send.loop);

@@ -341,6 +341,20 @@ class TestEnded(ResumeCase):
         self.assertEqual(self.left(), [])
 
 
+    def test_a_directory_is_no_session(self):
+        """what cannot be a session is a failure, not somebody at work"""
+        key = self.ended("ts", "Film")
+        data = read(self.file(key))
+        os.unlink(self.file(key, "session"))
+        os.mkdir(self.file(key, "session"))
+        result = self.resume(
+            "--set", "endpoint=" + self.base, "--set", "media-name=Film",
+            "--set", "media-type=ts", code=1)
+        self.assertNotIn("in use", result.out)
+        self.assertIn("failed: " + self.file(key, "session"), result.out)
+        self.assertEqual(read(self.file(key)), data)
+
+
 class TestFailures(ResumeCase):
     def signature(self, **how):
         path = os.path.join(self.where, "signature")
