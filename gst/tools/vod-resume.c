@@ -23,11 +23,11 @@ enum {
 };
 
 static VodSettings settings;
-static gchar *discard_key;
+static gchar *state_dir, *discard_key;
 static gboolean list, dry_run, incomplete, show_version;
 
 static GOptionEntry entries[] = {
-    {"state-dir", 'd', 0, G_OPTION_ARG_FILENAME, &settings.state_dir,
+    {"state-dir", 'd', 0, G_OPTION_ARG_FILENAME, &state_dir,
         "Folder of session files and spools (default: "
         "$XDG_STATE_HOME/vodsink)",
         "DIR"},
@@ -411,8 +411,7 @@ main (gint argc, gchar **argv)
   }
   gst_init (NULL, NULL);
   GST_ELEMENT_REGISTER (vodsink, NULL);
-  if (settings.state_dir == NULL)
-    settings.state_dir = vod_session_default_dir ();
+  settings.state_dir = vod_session_choose_dir (state_dir);
   if (!vod_settings_check (&settings, &error)) {
     g_printerr ("vod-resume: %s\n", error->message);
     return EXIT_USAGE;

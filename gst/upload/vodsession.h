@@ -71,10 +71,7 @@ typedef struct _VodSession VodSession;
 
 /* --- the state directory --------------------------------------------------*/
 
-/* $XDG_STATE_HOME/vodsink. */
-gchar *vod_session_default_dir (void);
-
-/* The one that `state-dir` names; NULL: the default. */
+/* The one that `state-dir` names; NULL: $XDG_STATE_HOME/vodsink. */
 gchar *vod_session_choose_dir (const gchar *state_dir);
 
 /* Makes @dir (mode 0700, parents as the umask has it) if it is missing.

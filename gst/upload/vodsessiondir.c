@@ -16,15 +16,11 @@
 #define NUMBER_DIGITS 4 /* KEY.9999 */
 
 gchar *
-vod_session_default_dir (void)
-{
-  return g_build_filename (g_get_user_state_dir (), "vodsink", NULL);
-}
-
-gchar *
 vod_session_choose_dir (const gchar *state_dir)
 {
-  return state_dir ? g_strdup (state_dir) : vod_session_default_dir ();
+  return state_dir
+      ? g_strdup (state_dir)
+      : g_build_filename (g_get_user_state_dir (), "vodsink", NULL);
 }
 
 /* --- making it --- */
