@@ -3,7 +3,8 @@
  * app: an application around a pipeline that holds a vodsink, for tests that
  * look at it while it runs.
  *
- *   app [--stats MS] [--answer-after MS] "… ! mp4mux ! vodsink …"
+ *   app [--stats MS] [--answer-after MS] [--cover-from ELEMENT] [--tag FILE]
+ *       "… ! mp4mux ! vodsink …"
  *
  * Prints, a line each: "message STRUCTURE" for vodsink's messages, "stats
  * STRUCTURE" now and then, "asked" when it is asked for a signature, "warning"
@@ -18,12 +19,19 @@
 
 static gint stats_interval;
 static gint answer_after = -1;
+static gchar *cover_from;
+static gchar *tag_file;
 
 static GOptionEntry entries[] = {
     {"stats", 0, 0, G_OPTION_ARG_INT, &stats_interval,
         "Print the stats each so many ms", "MS"},
     {"answer-after", 0, 0, G_OPTION_ARG_INT, &answer_after,
         "Set a fresh one-time signature so many ms after being asked", "MS"},
+    {"cover-from", 0, 0, G_OPTION_ARG_STRING, &cover_from,
+        "Set as cover the last-sample of this element, once it has one",
+        "ELEMENT"},
+    {"tag", 0, 0, G_OPTION_ARG_FILENAME, &tag_file,
+        "Tag the stream with this picture, behind the muxer", "FILE"},
     {NULL}};
 
 typedef struct {
@@ -128,6 +136,62 @@ on_get_signature (GstElement *sink, gpointer data)
   return NULL;
 }
 
+/* --- an app that has a picture --------------------------------------------*/
+
+/* The first that a basesink such as gdkpixbufsink or appsink has got. */
+static gboolean
+set_cover (gpointer data)
+{
+  App *app = data;
+  g_autoptr (GstElement) element =
+      gst_bin_get_by_name (GST_BIN (app->pipeline), cover_from);
+  g_autoptr (GstSample) sample = NULL;
+
+  g_object_get (element, "last-sample", &sample, NULL);
+  if (sample == NULL)
+    return G_SOURCE_CONTINUE;
+  g_object_set (app->sink, "cover", sample, NULL);
+  g_print ("cover set\n");
+  return G_SOURCE_REMOVE;
+}
+
+static GstEvent *
+make_tag (void)
+{
+  g_autoptr (GstCaps) caps = gst_caps_new_empty_simple ("image/jpeg");
+  g_autoptr (GstBuffer) buffer = NULL;
+  g_autoptr (GstSample) sample = NULL;
+  gchar *bytes;
+  gsize len;
+
+  if (!g_file_get_contents (tag_file, &bytes, &len, NULL))
+    g_error ("%s cannot be read", tag_file);
+  buffer = gst_buffer_new_wrapped (bytes, len);
+  sample = gst_sample_new (buffer, caps, NULL, NULL);
+  return gst_event_new_tag (gst_tag_list_new (GST_TAG_IMAGE, sample, NULL));
+}
+
+/* Muxers keep image tags to themselves: before the first buffer. */
+static GstPadProbeReturn
+tag_stream (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  gst_pad_send_event (pad, make_tag ());
+  return GST_PAD_PROBE_REMOVE;
+}
+
+static void
+bring_pictures (App *app)
+{
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (app->sink, "sink");
+
+  if (cover_from)
+    g_timeout_add (5, set_cover, app);
+  if (tag_file)
+    gst_pad_add_probe (pad,
+        GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST, tag_stream,
+        NULL, NULL);
+}
+
 /* --------------------------------------------------------------------------*/
 
 static GstElement *
@@ -165,6 +229,7 @@ run (App *app)
   if (answer_after >= 0)
     g_signal_connect (
         app->sink, "get-signature", G_CALLBACK (on_get_signature), app);
+  bring_pictures (app);
   gst_element_set_state (app->pipeline, GST_STATE_PLAYING);
   g_main_loop_run (app->loop);
   print_stats (app);
