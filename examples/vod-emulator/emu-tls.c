@@ -15,12 +15,15 @@
 
 #define LIFETIME (30 * 86400)
 
+/* Each bucket's second name is where clients turn if the first is not there. */
 static const char names[] =
     "IP:127.0.0.1,IP:::1,DNS:localhost,DNS:*.myqcloud.com,"
-    "DNS:*.cos.ap-chongqing.myqcloud.com,DNS:*.cos.ap-guangzhou.myqcloud.com,"
-    "DNS:*.cos.ap-shanghai.myqcloud.com,DNS:*.cos.ap-beijing.myqcloud.com,"
-    "DNS:*.cos.ap-singapore.myqcloud.com,DNS:vod2.qcloud.com,"
-    "DNS:vod2.dnsv1.com,DNS:vodreport.qcloud.com";
+    "DNS:*.cos.ap-chongqing.myqcloud.com,DNS:*.cos.ap-chongqing.tencentcos.cn,"
+    "DNS:*.cos.ap-guangzhou.myqcloud.com,DNS:*.cos.ap-guangzhou.tencentcos.cn,"
+    "DNS:*.cos.ap-shanghai.myqcloud.com,DNS:*.cos.ap-shanghai.tencentcos.cn,"
+    "DNS:*.cos.ap-beijing.myqcloud.com,DNS:*.cos.ap-beijing.tencentcos.cn,"
+    "DNS:*.cos.ap-singapore.myqcloud.com,DNS:*.cos.ap-singapore.tencentcos.cn,"
+    "DNS:vod2.qcloud.com,DNS:vod2.dnsv1.com,DNS:vodreport.qcloud.com";
 
 static gboolean
 add_extension (X509 *certificate, X509 *issuer, int nid, const char *value)

@@ -239,9 +239,10 @@ class TestTls(unittest.TestCase):
                 self.assertNotIn("PRIVATE KEY", f.read())
             context = ssl.create_default_context(cafile=path)
             context.set_alpn_protocols(["h2", "http/1.1"])
+            bucket = "faeed456vodcq1400170034-10022853.cos.ap-chongqing."
             for name in ("127.0.0.1", "localhost", "x.myqcloud.com",
-                         "faeed456vodcq1400170034-10022853.cos."
-                         "ap-chongqing.myqcloud.com", "vod2.qcloud.com"):
+                         bucket + "myqcloud.com", bucket + "tencentcos.cn",
+                         "vod2.qcloud.com"):
                 with socket.create_connection(
                         ("127.0.0.1", emulator.port)) as s, \
                         context.wrap_socket(s, server_hostname=name) as t:
