@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Builds and runs everything that CI checks; installs what is missing.
 #
-#   tests/run.sh              all tests, the format, quickstart, installing
+#   tests/run.sh              all tests, the format, quickstart, installing,
+#                             the official clients if node and npm are there
 #   tests/run.sh --sanitize   unit and element tests with ASan and UBSan
 #
 # The last line of the output counts: "N passed, N failed".
@@ -19,7 +20,7 @@ case "${1:-}" in
   '') mode=all ;;
   --sanitize) mode=sanitize ;;
   *)
-    sed -n '3,8s/^# \{0,1\}//p' "$0"
+    sed -n '3,9s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac
@@ -97,4 +98,5 @@ check "meson install" check_install
 check "missing packages are named" check_missing_named
 check "CRC64 without ISA-L" check_without_isal
 run_tap python3 tests/pipelines/quickstart.py
+run_tap tests/interop/run.sh "$build"
 finish
