@@ -351,6 +351,27 @@ class TestFragments(Case):
         self.assertEqual(set(added.fields) - set(settings),
                          {"location", "endpoint", "signature-url"})
 
+    def test_signature_headers(self):
+        """signature-headers, the one setting whose type has to be said"""
+        asked = []
+
+        def answer(connection):
+            asked.append(connection.recv(65536).decode())
+            text = vodwire.upload_signature()
+            connection.sendall(("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n"
+                                "Connection: close\r\n\r\n%s" % (
+                                    len(text), text)).encode())
+
+        with harness.Listener(answer) as server:
+            self.launch(self.split(
+                "signature-url=" + server.url,
+                r'signature-headers=(structure)"headers\,X-Key\='
+                r'\(string\)abc\;"', signature=False), video(2, live=True))
+            self.end()
+        self.media(names(2))
+        for request in asked:
+            self.assertIn("\r\nX-Key: abc\r\n", request)
+
     def test_no_secret_is_dumped(self):
         """no signature is in a dump of the pipeline"""
         secret = vodwire.upload_signature()
