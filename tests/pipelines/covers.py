@@ -20,6 +20,10 @@ RECORD = (PICTURE % "is-live=true num-buffers=60 pattern=ball") + \
     (" ! tee name=t t. ! queue ! x264enc tune=zerolatency "
      "speed-preset=ultrafast key-int-max=25 ! h264parse ! mp4mux ! ")
 
+# Written when half of that is over, whole.
+LATE_PICTURE = (PICTURE % "num-buffers=1") + \
+    " ! identity sleep-time=1200000 ! jpegenc ! filesink async=false"
+
 
 def id3(picture):
     """An ID3v2.3 tag with @picture as the front cover, and another one."""
@@ -142,9 +146,7 @@ class TestFiles(CoverCase):
         """Not there when the upload begins: exchanged after Commit."""
         result = harness.run(harness.launch(
             RECORD.split() + self.sink("cover-location=" + self.cover) +
-            ("t. ! queue ! identity sleep-time=1200000 ! "
-             "jpegenc snapshot=true ! filesink async=false location=" +
-             self.cover).split()))
+            LATE_PICTURE.split() + ["location=" + self.cover]))
         self.assertEqual(result.code, 0, result.tail())
         with open(self.cover, "rb") as f:
             self.check(result.out, f.read())
@@ -268,9 +270,7 @@ class TestSecrets(CoverCase):
         """GST_DEBUG=*:6, with a cover beside the media and one exchanged"""
         result = harness.run(harness.launch(
             RECORD.split() + self.sink("cover-location=" + self.cover) +
-            ("t. ! queue ! identity sleep-time=1200000 ! "
-             "jpegenc snapshot=true ! filesink async=false location=" +
-             self.cover).split()),
+            LATE_PICTURE.split() + ["location=" + self.cover]),
             env={"GST_DEBUG": "*:6", "GST_DEBUG_NO_COLOR": "1",
                  "GST_DEBUG_FILE": os.path.join(self.where, "log")})
         self.assertEqual(result.code, 0, result.tail())
