@@ -545,6 +545,39 @@ class TestFragments(Case):
         self.restart()
         self.check_resumed(spools, count)
 
+    def ended(self):
+        """How many of the recordings that are kept here have their end."""
+        count = 0
+        for name in self.left():
+            if name.endswith(".session"):
+                with open(os.path.join(self.state_dir, name)) as f:
+                    count += bool(re.search("^eos ", f.read(), re.M))
+        return count
+
+    def test_killed_in_an_outage(self):
+        """killed while fragments wait: vod-resume sends them all, and the one
+        that was being recorded as far as it goes"""
+        self.break_down("retry-duration=-1", fragments=60)
+        self.program.wait_for(lambda: len(self.said("opened")) == 9,
+                              what="the ninth fragment")
+        self.program.wait_for(lambda: self.ended() == 6, what="six ends")
+        self.program.signal(signal.SIGKILL)
+        self.end(code=-signal.SIGKILL)
+        self.restart()
+        resumed = harness.run([
+            harness.RESUME, "--state-dir", self.state_dir, "--signature-url",
+            self.base + "/signature"])
+        # A plain mp4 does not play without its end.
+        self.assertEqual(resumed.code, 3, resumed.tail())
+        self.check_frames(self.media(), 8 * RATE)
+        self.assertEqual(sorted(m["name"] for m in
+                                self.emulator.state()["media"]), names(8))
+        resumed = harness.run([
+            harness.RESUME, "--state-dir", self.state_dir, "--signature-url",
+            self.base + "/signature", "--incomplete"])
+        self.assertEqual(resumed.code, 0, resumed.tail())
+        self.media(names(9))
+
     def test_outage_without_enough_files(self):
         """an outage in which the process has all files open that it may: what
         cannot wait is left for vod-resume"""
