@@ -89,7 +89,7 @@ clean_up() {
     kill "$pid" 2>/dev/null
     wait "$pid" 2>/dev/null
   done
-  rm -rf "$work/usual" "$work/brief" "$work/config" "$work/ca.pem"
+  rm -rf "$work/usual" "$work/brief" "$work/temp" "$work/ca.pem"
 }
 
 command -v node >/dev/null || skip "there is no node"
@@ -118,15 +118,16 @@ fi
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-rm -rf "$work/usual" "$work/brief" "$work/config" "$work/ca.pem"
+rm -rf "$work/usual" "$work/brief" "$work/temp" "$work/ca.pem"
 start_emulator usual || fail "vod-emulator does not start"
 export EMULATOR_PORT=$port
 start_emulator brief --credential-lifetime 3 ||
   fail "vod-emulator does not start"
 export EMULATOR_BRIEF_PORT=$port
 export NODE_EXTRA_CA_CERTS=$work/ca.pem NODE_PATH=$work/node_modules
-# What cos-nodejs-sdk-v5 remembers of uploads.
-export XDG_CONFIG_HOME=$work/config
+# cos-nodejs-sdk-v5 writes what it remembers of uploads whenever it likes.
+mkdir "$work/temp" || fail "cannot write to $work"
+export INTEROP_TEMP=$work/temp XDG_CONFIG_HOME=$work/temp
 # The clients go to no proxy but the one of the tests.
 unset HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
 setpriv --pdeathsig TERM node "$here/main.js" "$@" </dev/null &

@@ -5,7 +5,6 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
 
 const { MIB, makeBytes, md5, until, checkMedia } = require('./common.js');
@@ -19,14 +18,11 @@ let folder;
 
 function check(what, run) {
   test(`${SDK}: ${what}`, async () => {
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'vodsink-interop-'));
+    folder = fs.mkdtempSync(path.join(process.env.INTEROP_TEMP, 'cos-'));
     await emulator.clearFaults();
     await emulator.mark();
     await run();
-  }, () => {
-    emulator.hangUp();
-    fs.rmSync(folder, { recursive: true });
-  });
+  }, () => emulator.hangUp());
 }
 
 function writeFile(bytes) {
