@@ -554,13 +554,18 @@ class TestFragments(Case):
                     count += bool(re.search("^eos ", f.read(), re.M))
         return count
 
+    def spools(self, size):
+        """How many there are that are at least so large."""
+        return sum(os.path.getsize(os.path.join(self.state_dir, name)) >= size
+                   for name in self.left() if name.endswith(".media"))
+
     def test_killed_in_an_outage(self):
         """killed while fragments wait: vod-resume sends them all, and the one
         that was being recorded as far as it goes"""
         self.break_down("retry-duration=-1", fragments=60)
-        self.program.wait_for(lambda: len(self.said("opened")) == 9,
-                              what="the ninth fragment")
-        self.program.wait_for(lambda: self.ended() == 6, what="six ends")
+        self.program.wait_for(
+            lambda: self.ended() == 6 and self.spools(10 ** 5) == 7,
+            timeout=60, what="six that have ended and half of another")
         self.program.signal(signal.SIGKILL)
         self.end(code=-signal.SIGKILL)
         self.restart()
