@@ -179,7 +179,6 @@ static void
 test_zeros_at_the_end (void)
 {
   gchar *dir = session_make_dir ();
-  g_autofree gchar *expected = session_story (6), *found = NULL;
   gsize len;
   g_autofree gchar *text = make_journal (6, &len);
   g_autofree gchar *zeros = g_malloc0 (len + 4096);
@@ -188,8 +187,7 @@ test_zeros_at_the_end (void)
   memcpy (zeros, text, len);
   put_journal (dir, zeros, len + 4096);
   session = session_open (dir);
-  found = session_describe (vod_session_found (session));
-  g_assert_cmpstr (found, ==, expected);
+  session_assert_story (session, 6);
   g_assert_true (vod_session_note_synced (session, 1, NULL));
   vod_session_close (session);
   session = session_open (dir);
@@ -478,8 +476,7 @@ test_a_newer_version (void)
   gchar *dir = session_make_dir ();
   guint64 sum;
   g_autoptr (GString) text = forge_all (lines, &sum);
-  g_autofree gchar *still = NULL, *expected = session_story (2);
-  g_autofree gchar *found = NULL;
+  g_autofree gchar *still = NULL;
   VodSession *session;
   gsize len;
 
@@ -492,10 +489,7 @@ test_a_newer_version (void)
   session = session_open (dir);
   session_steps (session, 2);
   vod_session_close (session);
-  session = session_open (dir);
-  found = session_describe (vod_session_found (session));
-  g_assert_cmpstr (found, ==, expected);
-  vod_session_close (session);
+  session_assert_kept (dir, 2);
   session_remove_dir (dir);
 }
 
@@ -504,7 +498,6 @@ test_too_large (void)
 {
   gchar *dir = session_make_dir ();
   g_autofree gchar *path = session_file_of (dir, "session");
-  g_autofree gchar *expected = session_story (2), *found = NULL;
   gsize len;
   g_autofree gchar *text = make_journal (SESSION_STEPS, &len);
   VodSession *session;
@@ -515,10 +508,7 @@ test_too_large (void)
   g_assert_null (vod_session_found (session));
   session_steps (session, 2);
   vod_session_close (session);
-  session = session_open (dir);
-  found = session_describe (vod_session_found (session));
-  g_assert_cmpstr (found, ==, expected);
-  vod_session_close (session);
+  session_assert_kept (dir, 2);
   session_remove_dir (dir);
 }
 

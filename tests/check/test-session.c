@@ -59,17 +59,12 @@ test_every_note_is_found_again (void)
   for (guint n = 0; n <= SESSION_STEPS; n++) {
     gchar *dir = session_make_dir ();
     VodSession *session = session_open (dir);
-    g_autofree gchar *expected = session_story (n);
-    g_autofree gchar *found = NULL;
 
     g_assert_null (vod_session_found (session));
     session_steps (session, n);
     g_assert_null (vod_session_found (session));
     vod_session_close (session);
-    session = session_open (dir);
-    found = session_describe (vod_session_found (session));
-    g_assert_cmpstr (found, ==, expected);
-    vod_session_close (session);
+    session_assert_kept (dir, n);
     session_remove_dir (dir);
   }
 }
@@ -82,11 +77,9 @@ test_reopened_after_each_note (void)
 
   for (guint n = 0; n < SESSION_STEPS; n++) {
     g_autoptr (VodSession) session = session_open (dir);
-    g_autofree gchar *expected = session_story (n);
-    g_autofree gchar *found = session_describe (vod_session_found (session));
     g_autoptr (GError) error = NULL;
 
-    g_assert_cmpstr (found, ==, expected);
+    session_assert_story (session, n);
     g_assert_true (session_step (session, n, &error));
     g_assert_no_error (error);
   }
@@ -243,7 +236,6 @@ test_refused (void)
 {
   gchar *dir = session_make_dir ();
   VodSession *session = session_open (dir);
-  g_autofree gchar *expected = session_story (4), *found = NULL;
   g_autofree gchar *long_key = g_strnfill (VOD_SESSION_MAX_RESUME_KEY + 1, 'x');
   VodSessionState media = session_media (), nowhere = {0};
   g_autoptr (GError) error = NULL;
@@ -280,10 +272,7 @@ test_refused (void)
   REFUSED (vod_session_note_synced (session, G_MAXUINT64, &error));
 #undef REFUSED
   vod_session_close (session);
-  session = session_open (dir);
-  found = session_describe (vod_session_found (session));
-  g_assert_cmpstr (found, ==, expected);
-  vod_session_close (session);
+  session_assert_kept (dir, 4);
   session_remove_dir (dir);
 }
 
@@ -337,7 +326,6 @@ static void
 test_set_aside (void)
 {
   gchar *dir = session_make_dir ();
-  g_autofree gchar *expected = session_story (SESSION_STEPS), *found = NULL;
   g_autofree gchar *first = NULL, *second = NULL, *third = NULL;
   g_autoptr (GError) error = NULL;
   VodSession *session = session_open (dir);
@@ -355,8 +343,7 @@ test_set_aside (void)
   /* It is still readable there. */
   session = vod_session_open (dir, first, &error);
   g_assert_no_error (error);
-  found = session_describe (vod_session_found (session));
-  g_assert_cmpstr (found, ==, expected);
+  session_assert_story (session, SESSION_STEPS);
 
   /* From there to the next that is free: .2 has a media, .3 a session. */
   second = vod_session_set_aside (session, &error);
@@ -493,7 +480,6 @@ test_a_file_stays_small (void)
 {
   gchar *dir = session_make_dir ();
   VodSession *session = session_open (dir);
-  g_autofree gchar *expected = session_story (SESSION_STEPS), *found = NULL;
   gsize size, last = 0, largest = 0;
   guint shrunk = 0;
 
@@ -512,10 +498,7 @@ test_a_file_stays_small (void)
   g_assert_cmpuint (largest, <, 2 * 2048 + 65536 + 200);
   g_assert_true (vod_session_note_synced (session, MIB, NULL));
   vod_session_close (session);
-  session = session_open (dir);
-  found = session_describe (vod_session_found (session));
-  g_assert_cmpstr (found, ==, expected);
-  vod_session_close (session);
+  session_assert_kept (dir, SESSION_STEPS);
   session_remove_dir (dir);
 }
 

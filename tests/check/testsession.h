@@ -42,6 +42,29 @@ gchar *session_describe (const VodSessionState *state);
  * first: written down here, not read from anywhere. */
 gchar *session_story (guint steps);
 
+/* That @session has found the story of @steps steps. Macros, so that a failure
+ * tells where. */
+#define session_assert_story(session, steps)                                   \
+  G_STMT_START                                                                 \
+  {                                                                            \
+    g_autofree gchar *expected_ = session_story (steps);                       \
+    g_autofree gchar *found_ = session_describe (vod_session_found (session)); \
+                                                                               \
+    g_assert_cmpstr (found_, ==, expected_);                                   \
+  }                                                                            \
+  G_STMT_END
+
+/* … and that KEY's has, which is opened for that. */
+#define session_assert_kept(dir, steps)                                        \
+  G_STMT_START                                                                 \
+  {                                                                            \
+    VodSession *kept_ = session_open (dir);                                    \
+                                                                               \
+    session_assert_story (kept_, steps);                                       \
+    vod_session_close (kept_);                                                 \
+  }                                                                            \
+  G_STMT_END
+
 /* DIR/KEY.SUFFIX */
 gchar *session_file_of (const gchar *dir, const gchar *suffix);
 
