@@ -4,7 +4,7 @@
  * begin anew or its spool has failed: the media at the service is that of this
  * run or there is none, and an earlier recording stays.
  */
-#include "testowner.h"
+#include "testruns.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -16,9 +16,6 @@
 #include <unistd.h>
 
 #include "upload/vodsession.h"
-
-#define KEY "0123456789abcdef0123456789abcdef"
-#define HANG 60 /* s: then the program ends by a signal */
 
 /* --- the disk -------------------------------------------------------------*/
 
@@ -79,116 +76,6 @@ limit_files (guint64 bytes)
 
 /* --- runs -----------------------------------------------------------------*/
 
-typedef struct {
-  Emulator *emulator;
-  Emulator *storage; /* NULL: requests to the storage are forwarded */
-  gchar *dir;
-  gboolean spool, keep_spool;
-  VodIdentity identity;
-  guint64 slice_size, memory;
-  guint parallel;
-} Runs;
-
-static void
-runs_init (Runs *runs, const gchar *option)
-{
-  alarm (HANG);
-  *runs = (Runs){
-      .emulator = emulator_new (option, NULL),
-      .dir = g_dir_make_tmp ("vodanew-XXXXXX", NULL),
-      .identity = VOD_IDENTITY_EXPLICIT,
-      .slice_size = MIB,
-      .memory = 4 * MIB,
-      .parallel = 3,
-  };
-  g_assert_nonnull (runs->dir);
-}
-
-/* Of KEY.@suffix. */
-static gchar *
-path_of (const Runs *runs, const gchar *suffix)
-{
-  return vod_session_path (runs->dir, KEY, suffix);
-}
-
-/* Files that are left, by name. */
-static gchar *
-list_files (const Runs *runs)
-{
-  g_autoptr (GDir) dir = g_dir_open (runs->dir, 0, NULL);
-  GString *names = g_string_new (NULL);
-  const gchar *name;
-
-  while ((name = g_dir_read_name (dir)))
-    g_string_append_printf (names, "%s%s", names->len ? " " : "", name);
-  return g_string_free (names, FALSE);
-}
-
-static void
-runs_clear (Runs *runs)
-{
-  g_autofree gchar *files = list_files (runs);
-  g_auto (GStrv) names = g_strsplit (files, " ", -1);
-
-  for (guint i = 0; names[i]; i++) {
-    g_autofree gchar *path = g_build_filename (runs->dir, names[i], NULL);
-
-    g_assert_cmpint (g_remove (path), ==, 0);
-  }
-  g_assert_cmpint (g_rmdir (runs->dir), ==, 0);
-  g_clear_pointer (&runs->emulator, emulator_free);
-  g_clear_pointer (&runs->storage, emulator_free);
-  g_free (runs->dir);
-  alarm (0);
-}
-
-static void
-adjust (VodUploadSettings *settings, gpointer data)
-{
-  const Runs *runs = data;
-
-  settings->resume = TRUE;
-  settings->spool = runs->spool;
-  settings->keep_spool = runs->keep_spool;
-  settings->state_dir = runs->dir;
-  settings->identity = runs->identity;
-  settings->media_key = (gchar *)KEY;
-  settings->slice_size = runs->slice_size;
-  settings->max_size_bytes = runs->memory;
-  settings->parallel_uploads = runs->parallel;
-  if (runs->storage) {
-    settings->forward = FALSE;
-    settings->storage_endpoint = (gchar *)emulator_uri (runs->storage);
-  }
-}
-
-static Owner *
-run (Runs *runs)
-{
-  return owner_new_adjusted (runs->emulator, adjust, runs);
-}
-
-/* The media of most tests. */
-static guint8 *
-media (gsize len)
-{
-  guint8 *bytes = g_malloc (len);
-
-  test_fill (bytes, 0, len);
-  return bytes;
-}
-
-/* … which is another from byte @at on. */
-static guint8 *
-other_media (gsize len, gsize at)
-{
-  guint8 *bytes = media (len);
-
-  for (gsize i = at; i < len; i++)
-    bytes[i] ^= 0x55;
-  return bytes;
-}
-
 /* As the element does it with fatal-errors=false. */
 static void
 give_or_record (Owner *owner, const guint8 *bytes, gsize len, gsize piece)
@@ -204,24 +91,6 @@ give_or_record (Owner *owner, const guint8 *bytes, gsize len, gsize piece)
   }
 }
 
-static VodFlow
-give (Owner *owner, const guint8 *bytes, gsize len)
-{
-  VodFlow flow = VOD_FLOW_OK;
-
-  for (gsize done = 0, taken; done < len && flow == VOD_FLOW_OK; done += taken)
-    flow = vod_upload_write (
-        owner->upload, bytes + done, MIN (len - done, 70000), &taken);
-  return flow;
-}
-
-static VodFlow
-finish (Owner *owner)
-{
-  vod_upload_finish (owner->upload);
-  return vod_upload_wait (owner->upload);
-}
-
 /* Only one media, which is that; nothing is left of it. */
 static void
 assert_only_media (const Runs *runs, const guint8 *bytes, gsize len)
@@ -231,28 +100,10 @@ assert_only_media (const Runs *runs, const guint8 *bytes, gsize len)
   g_assert_cmpuint (emulator_n_uploads (runs->emulator), ==, 0);
 }
 
-/* A run that must come to its end. Its story is returned. */
-static gchar *
-whole_run (Runs *runs, const guint8 *bytes, gsize len)
-{
-  Owner *owner = run (runs);
-  guint n = emulator_n_media (runs->emulator);
-  gchar *story;
-
-  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
-  if (finish (owner) != VOD_FLOW_OK)
-    g_error ("failed: %s (%s)", owner->error_text, owner->story->str);
-  g_assert_true (emulator_media_is (runs->emulator, n, bytes, len));
-  g_assert_cmpuint (owner->finished_size, ==, len);
-  story = g_strdup (owner->story->str);
-  owner_free (owner);
-  return story;
-}
-
 static void
 assert_no_files (const Runs *runs)
 {
-  g_autofree gchar *files = list_files (runs);
+  g_autofree gchar *files = runs_list_files (runs);
 
   g_assert_cmpstr (files, ==, "");
 }
@@ -261,7 +112,7 @@ static void
 assert_file_is (
     const Runs *runs, const gchar *suffix, const guint8 *bytes, gsize len)
 {
-  g_autofree gchar *path = path_of (runs, suffix);
+  g_autofree gchar *path = runs_path (runs, suffix);
   g_autofree gchar *text = NULL;
   g_autoptr (GError) error = NULL;
   gsize size;
@@ -276,7 +127,7 @@ assert_file_is (
 static void
 assert_recorded (const Runs *runs, guint64 size)
 {
-  VodSession *session = vod_session_open (runs->dir, KEY, NULL);
+  VodSession *session = vod_session_open (runs->dir, RUNS_KEY, NULL);
   const VodSessionState *found = vod_session_found (session);
 
   g_assert_nonnull (found);
@@ -289,11 +140,11 @@ assert_recorded (const Runs *runs, guint64 size)
 static void
 leave_recording (Runs *runs, const guint8 *bytes, gsize len)
 {
-  Owner *owner = run (runs);
+  Owner *owner = runs_begin (runs);
 
   emulator_add_faults (
       runs->emulator, "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
-  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
+  g_assert_cmpint (runs_give (owner, bytes, len), ==, VOD_FLOW_OK);
   owner_free (owner);
   emulator_clear_faults (runs->emulator);
   assert_file_is (runs, "media", bytes, len);
@@ -303,11 +154,11 @@ leave_recording (Runs *runs, const guint8 *bytes, gsize len)
 static void
 stop_at (Runs *runs, const gchar *fault, const guint8 *bytes, gsize len)
 {
-  Owner *owner = run (runs);
+  Owner *owner = runs_begin (runs);
   guint hits = emulator_hits (runs->emulator);
 
   emulator_add_faults (runs->emulator, fault);
-  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
+  g_assert_cmpint (runs_give (owner, bytes, len), ==, VOD_FLOW_OK);
   vod_upload_finish (owner->upload);
   g_assert_true (emulator_wait_hits (runs->emulator, hits + 1));
   owner_free (owner);
@@ -324,13 +175,13 @@ stop_at (Runs *runs, const gchar *fault, const guint8 *bytes, gsize len)
 static Owner *
 record_without_upload (Runs *runs, const guint8 *bytes, gsize len)
 {
-  Owner *owner = run (runs);
+  Owner *owner = runs_begin (runs);
 
   emulator_add_faults (runs->emulator, REFUSED);
   give_or_record (owner, bytes, 60000, 5000);
   owner_wait_state (owner, "failed");
   give_or_record (owner, bytes + 60000, len - 60000, 5000);
-  g_assert_cmpint (finish (owner), ==, VOD_FLOW_FAILED);
+  g_assert_cmpint (runs_finish (owner), ==, VOD_FLOW_FAILED);
   vod_upload_finish_record (owner->upload);
   g_assert_cmpint (owner->number, ==, 10004);
   emulator_clear_faults (runs->emulator);
@@ -341,7 +192,7 @@ static void
 test_recording_goes_on (void)
 {
   gsize len = 5 * MIB + 11;
-  g_autofree guint8 *bytes = media (len);
+  g_autofree guint8 *bytes = runs_media (len);
   g_autofree gchar *story = NULL;
   Runs runs;
 
@@ -351,7 +202,7 @@ test_recording_goes_on (void)
   assert_file_is (&runs, "media", bytes, len);
   assert_recorded (&runs, len);
   /* Another run has all of it. */
-  story = whole_run (&runs, bytes, len);
+  story = runs_whole (&runs, bytes, len, NULL);
   g_assert_null (strstr (story, "recovered"));
   assert_no_files (&runs);
   runs_clear (&runs);
@@ -361,8 +212,8 @@ test_recording_goes_on (void)
 static void
 record_over (gsize old, gsize differs, gsize len)
 {
-  g_autofree guint8 *before = other_media (old, differs);
-  g_autofree guint8 *bytes = media (len);
+  g_autofree guint8 *before = runs_other_media (old, differs);
+  g_autofree guint8 *bytes = runs_media (len);
   g_autofree gchar *set_aside = NULL;
   Owner *owner;
   Runs runs;
@@ -371,7 +222,7 @@ record_over (gsize old, gsize differs, gsize len)
   runs.spool = TRUE;
   leave_recording (&runs, before, old);
   owner = record_without_upload (&runs, bytes, len);
-  set_aside = path_of (&runs, "1.media");
+  set_aside = runs_path (&runs, "1.media");
   g_assert_cmpstr (owner->recovered, ==, set_aside);
   owner_free (owner);
   assert_file_is (&runs, "1.media", before, old);
@@ -393,7 +244,7 @@ static void
 test_recording_that_fails_too (void)
 {
   gsize len = 5 * MIB;
-  g_autofree guint8 *bytes = media (len);
+  g_autofree guint8 *bytes = runs_media (len);
   g_autofree gchar *path = NULL;
   Owner *owner;
   Runs runs;
@@ -406,7 +257,7 @@ test_recording_that_fails_too (void)
   g_assert_nonnull (strstr (owner->story->str, "spool"));
   owner_free (owner);
   /* What there is has not the name of a whole recording. */
-  path = path_of (&runs, "media");
+  path = runs_path (&runs, "media");
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
   assert_file_is (&runs, "1.media", bytes, 2 * MIB + 333);
   runs_clear (&runs);
@@ -416,8 +267,8 @@ test_recording_that_fails_too (void)
 static void
 test_recording_over_an_older_one_fails (void)
 {
-  g_autofree guint8 *before = other_media (4 * MIB, 3 * MIB);
-  g_autofree guint8 *bytes = media (5 * MIB);
+  g_autofree guint8 *before = runs_other_media (4 * MIB, 3 * MIB);
+  g_autofree guint8 *bytes = runs_media (5 * MIB);
   g_autofree gchar *path = NULL;
   Owner *owner;
   Runs runs;
@@ -430,7 +281,7 @@ test_recording_over_an_older_one_fails (void)
   limit_files (0);
   g_assert_nonnull (strstr (owner->story->str, "recovered spool"));
   owner_free (owner);
-  path = path_of (&runs, "media");
+  path = runs_path (&runs, "media");
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
   assert_file_is (&runs, "1.media", before, 4 * MIB);
   runs_clear (&runs);
@@ -442,7 +293,7 @@ test_recording_over_an_older_one_fails (void)
 static void
 assert_parts_are_known (const Runs *runs)
 {
-  VodSession *session = vod_session_open (runs->dir, KEY ".1", NULL);
+  VodSession *session = vod_session_open (runs->dir, RUNS_KEY ".1", NULL);
   const VodSessionState *found = vod_session_found (session);
   guint n = emulator_n_uploads (runs->emulator);
 
@@ -454,27 +305,27 @@ assert_parts_are_known (const Runs *runs)
 static void
 commit_over (gboolean copy, gsize old, gsize differs, gsize len)
 {
-  g_autofree guint8 *before = other_media (old, differs);
-  g_autofree guint8 *bytes = media (len);
+  g_autofree guint8 *before = runs_other_media (old, differs);
+  g_autofree guint8 *bytes = runs_media (len);
   g_autofree gchar *story = NULL, *files = NULL, *obstacle = NULL;
   Runs runs;
 
   runs_init (&runs, NULL);
   runs.spool = TRUE;
   leave_recording (&runs, before, old);
-  obstacle = path_of (&runs, "media.new");
+  obstacle = runs_path (&runs, "media.new");
   if (!copy)
     g_assert_cmpint (g_mkdir (obstacle, 0700), ==, 0);
-  story = whole_run (&runs, bytes, len);
+  story = runs_whole (&runs, bytes, len, NULL);
   g_assert_nonnull (strstr (story, "recovered"));
   g_assert_true ((strstr (story, "spool") == NULL) == copy);
   assert_file_is (&runs, "1.media", before, old);
   assert_parts_are_known (&runs);
   g_assert_cmpuint (emulator_n_media (runs.emulator), ==, 1);
   g_rmdir (obstacle);
-  files = list_files (&runs);
-  g_assert_null (strstr (files, KEY ".media"));
-  g_assert_null (strstr (files, KEY ".session"));
+  files = runs_list_files (&runs);
+  g_assert_null (strstr (files, RUNS_KEY ".media"));
+  g_assert_null (strstr (files, RUNS_KEY ".session"));
   runs_clear (&runs);
 }
 
@@ -503,8 +354,8 @@ has_synced (gpointer data)
 static void
 test_older_recording_stays_when_a_sync_fails (void)
 {
-  g_autofree guint8 *before = media (6 * MIB);
-  g_autofree guint8 *bytes = other_media (4 * MIB, 3 * MIB);
+  g_autofree guint8 *before = runs_media (6 * MIB);
+  g_autofree guint8 *bytes = runs_other_media (4 * MIB, 3 * MIB);
   Owner *owner;
   VodFlow flow;
   Runs runs;
@@ -512,14 +363,14 @@ test_older_recording_stays_when_a_sync_fails (void)
   runs_init (&runs, NULL);
   runs.spool = TRUE;
   leave_recording (&runs, before, 6 * MIB);
-  owner = run (&runs);
+  owner = runs_begin (&runs);
   g_atomic_int_set (&disk.syncs, 0);
   g_atomic_int_set (&disk.syncs_fail, TRUE);
-  give (owner, bytes, 2 * MIB);
+  runs_give (owner, bytes, 2 * MIB);
   g_assert_true (test_wait_until (has_synced, GINT_TO_POINTER (1), 20));
-  flow = give (owner, bytes + 2 * MIB, 2 * MIB);
+  flow = runs_give (owner, bytes + 2 * MIB, 2 * MIB);
   if (flow == VOD_FLOW_OK)
-    flow = finish (owner);
+    flow = runs_finish (owner);
   g_atomic_int_set (&disk.syncs_fail, FALSE);
   if (flow == VOD_FLOW_OK)
     assert_only_media (&runs, bytes, 4 * MIB);
@@ -552,8 +403,8 @@ static const Second seconds[] = {
 static void
 commit_second (const Second *second, const gchar *look, guint64 memory)
 {
-  g_autofree guint8 *first = media (FIRST_LEN);
-  g_autofree guint8 *bytes = other_media (second->len, second->differs);
+  g_autofree guint8 *first = runs_media (FIRST_LEN);
+  g_autofree guint8 *bytes = runs_other_media (second->len, second->differs);
   VodFlow flow;
   Owner *owner;
   Runs runs;
@@ -565,10 +416,10 @@ commit_second (const Second *second, const gchar *look, guint64 memory)
   if (look)
     emulator_add_faults (runs.emulator, look);
   runs.memory = memory;
-  owner = run (&runs);
-  flow = give (owner, bytes, second->len);
+  owner = runs_begin (&runs);
+  flow = runs_give (owner, bytes, second->len);
   if (flow == VOD_FLOW_OK)
-    flow = finish (owner);
+    flow = runs_finish (owner);
   g_test_message ("%s: %s", second->name,
       owner->error_text ? owner->error_text : owner->story->str);
   if (flow == VOD_FLOW_OK)
@@ -600,7 +451,7 @@ static void
 test_committed_once (void)
 {
   gsize len = 5 * MIB;
-  g_autofree guint8 *bytes = media (len);
+  g_autofree guint8 *bytes = runs_media (len);
   Owner *owner;
   Runs runs;
 
@@ -611,9 +462,9 @@ test_committed_once (void)
   assert_only_media (&runs, bytes, len);
   /* It could send all of it again. */
   runs.memory = 64 * MIB;
-  owner = run (&runs);
-  if (give (owner, bytes, len) == VOD_FLOW_OK)
-    finish (owner);
+  owner = runs_begin (&runs);
+  if (runs_give (owner, bytes, len) == VOD_FLOW_OK)
+    runs_finish (owner);
   if (owner->failed)
     g_assert_cmpint (owner->number, ==, 10015);
   assert_only_media (&runs, bytes, len);
@@ -630,7 +481,7 @@ static void
 test_anew_during_a_renewal (void)
 {
   gsize len = 8 * MIB;
-  g_autofree guint8 *bytes = media (len);
+  g_autofree guint8 *bytes = runs_media (len);
   g_autofree gchar *story = NULL;
   Runs runs;
 
@@ -645,7 +496,7 @@ test_anew_during_a_renewal (void)
       "\"code\":\"NoSuchUpload\",\"delay\":900},"
       "{\"op\":\"CompleteMultipartUpload\",\"times\":1,\"status\":400,"
       "\"code\":\"ExpiredToken\"}]");
-  story = whole_run (&runs, bytes, len);
+  story = runs_whole (&runs, bytes, len, NULL);
   g_assert_cmpuint (emulator_hits (runs.emulator), ==, 4);
   g_assert_cmpuint (emulator_n_sessions (runs.emulator), ==, 2);
   assert_only_media (&runs, bytes, len);
@@ -657,7 +508,7 @@ static void
 test_anew_deletes_what_it_gives_up (void)
 {
   gsize len = 5 * MIB;
-  g_autofree guint8 *bytes = media (len);
+  g_autofree guint8 *bytes = runs_media (len);
   g_autofree gchar *story = NULL;
   Runs runs;
 
@@ -666,7 +517,7 @@ test_anew_deletes_what_it_gives_up (void)
   emulator_add_faults (runs.emulator,
       "{\"op\":\"CompleteMultipartUpload\",\"status\":400,"
       "\"code\":\"InvalidPart\",\"times\":1}");
-  story = whole_run (&runs, bytes, len);
+  story = runs_whole (&runs, bytes, len, NULL);
   g_assert_cmpuint (
       emulator_count (runs.emulator, "ApplyUploadUGC", -1), ==, 2);
   g_assert_cmpuint (
@@ -685,7 +536,7 @@ static void
 test_a_wrong_object_is_not_committed (void)
 {
   gsize len = 4 * MIB;
-  g_autofree guint8 *bytes = media (len);
+  g_autofree guint8 *bytes = runs_media (len);
   g_autofree gchar *story = NULL;
   Runs runs;
 
@@ -694,7 +545,7 @@ test_a_wrong_object_is_not_committed (void)
   emulator_add_faults (runs.emulator,
       "[{\"op\":\"UploadPart\",\"part\":2,\"corrupt\":true,\"times\":1},"
       "{\"op\":\"CompleteMultipartUpload\",\"no-crc\":true}]");
-  story = whole_run (&runs, bytes, len);
+  story = runs_whole (&runs, bytes, len, NULL);
   g_assert_cmpuint (emulator_count (runs.emulator, "HeadObject", 200), ==, 2);
   assert_only_media (&runs, bytes, len);
   runs_clear (&runs);
@@ -721,7 +572,7 @@ leave_parts (Runs *runs, const guint8 *bytes)
 static void
 assert_went_on (Runs *runs, const guint8 *bytes, guint sent)
 {
-  g_autofree gchar *story = whole_run (runs, bytes, PARTS * MIB);
+  g_autofree gchar *story = runs_whole (runs, bytes, PARTS * MIB, NULL);
 
   g_assert_cmpuint (
       emulator_count (runs->emulator, "UploadPart", 200), ==, sent);
@@ -735,7 +586,7 @@ assert_went_on (Runs *runs, const guint8 *bytes, guint sent)
 static void
 test_parts_may_not_be_listed (void)
 {
-  g_autofree guint8 *bytes = media (PARTS * MIB);
+  g_autofree guint8 *bytes = runs_media (PARTS * MIB);
   Runs runs;
 
   runs_init (&runs, NULL);
@@ -750,7 +601,7 @@ test_parts_may_not_be_listed (void)
 static void
 test_parts_are_listed_at_last (void)
 {
-  g_autofree guint8 *bytes = media (PARTS * MIB);
+  g_autofree guint8 *bytes = runs_media (PARTS * MIB);
   Runs runs;
 
   runs_init (&runs, NULL);
@@ -766,16 +617,16 @@ test_parts_are_listed_at_last (void)
 static void
 test_parts_are_not_listed_by_a_stranger (void)
 {
-  g_autofree guint8 *bytes = media (PARTS * MIB);
+  g_autofree guint8 *bytes = runs_media (PARTS * MIB);
   Owner *owner;
   Runs runs;
 
   runs_init (&runs, NULL);
   leave_parts (&runs, bytes);
   runs.storage = emulator_new ("--tls", NULL);
-  owner = run (&runs);
-  if (give (owner, bytes, PARTS * MIB) == VOD_FLOW_OK)
-    finish (owner);
+  owner = runs_begin (&runs);
+  if (runs_give (owner, bytes, PARTS * MIB) == VOD_FLOW_OK)
+    runs_finish (owner);
   g_assert_cmpuint (owner->failed, ==, 1);
   g_assert_cmpint (owner->error_code, ==, VOD_ERROR_TLS);
   g_assert_true (owner->resumable);
@@ -792,7 +643,7 @@ test_parts_are_not_listed_by_a_stranger (void)
 static void
 test_no_answer_is_no_answer (void)
 {
-  g_autofree guint8 *bytes = media (2 * MIB);
+  g_autofree guint8 *bytes = runs_media (2 * MIB);
   g_autofree gchar *story = NULL;
   Runs runs;
 
@@ -801,7 +652,7 @@ test_no_answer_is_no_answer (void)
       "[{\"op\":\"CommitUploadUGC\",\"drop\":true,\"times\":3},"
       "{\"op\":\"CommitUploadUGC\",\"json\":{\"code\":777,"
       "\"message\":\"busy\"},\"times\":1}]");
-  story = whole_run (&runs, bytes, 2 * MIB);
+  story = runs_whole (&runs, bytes, 2 * MIB, NULL);
   g_assert_cmpuint (emulator_hits (runs.emulator), ==, 4);
   runs_clear (&runs);
 }
@@ -810,21 +661,21 @@ test_no_answer_is_no_answer (void)
 static void
 test_new_credentials_are_progress (void)
 {
-  g_autofree guint8 *bytes = media (2 * MIB);
+  g_autofree guint8 *bytes = runs_media (2 * MIB);
   Owner *owner;
   Runs runs;
 
   runs_init (&runs, NULL);
   runs.parallel = 1;
-  owner = run (&runs);
+  owner = runs_begin (&runs);
   vod_upload_set_retry_duration (owner->upload, 2);
   emulator_add_faults (runs.emulator,
       "[{\"op\":\"UploadPart\",\"status\":503,\"times\":1},"
       "{\"op\":\"UploadPart\",\"expire-credentials\":true,\"times\":1},"
       "{\"op\":\"ApplyUploadUGC\",\"skip\":1,\"delay\":2500,\"times\":1},"
       "{\"op\":\"UploadPart\",\"status\":503,\"times\":1}]");
-  g_assert_cmpint (give (owner, bytes, 2 * MIB), ==, VOD_FLOW_OK);
-  if (finish (owner) != VOD_FLOW_OK)
+  g_assert_cmpint (runs_give (owner, bytes, 2 * MIB), ==, VOD_FLOW_OK);
+  if (runs_finish (owner) != VOD_FLOW_OK)
     g_error ("failed: %s (%s)", owner->error_text, owner->story->str);
   g_assert_cmpuint (emulator_hits (runs.emulator), ==, 4);
   owner_free (owner);
@@ -838,17 +689,17 @@ static void
 spool_fails_at (Runs *runs, guint64 limit, gboolean late)
 {
   gsize len = 5 * MIB + 321;
-  g_autofree guint8 *bytes = media (len);
+  g_autofree guint8 *bytes = runs_media (len);
   guint n = emulator_n_media (runs->emulator);
-  Owner *owner = run (runs);
+  Owner *owner = runs_begin (runs);
 
   g_test_message ("%" G_GUINT64_FORMAT, limit);
   vod_upload_set_paused (owner->upload, late);
   limit_files (limit);
-  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
+  g_assert_cmpint (runs_give (owner, bytes, len), ==, VOD_FLOW_OK);
   limit_files (0);
   vod_upload_set_paused (owner->upload, FALSE);
-  if (finish (owner) != VOD_FLOW_OK)
+  if (runs_finish (owner) != VOD_FLOW_OK)
     g_error ("failed: %s (%s)", owner->error_text, owner->story->str);
   g_assert_true (emulator_media_is (runs->emulator, n, bytes, len));
   g_assert_nonnull (strstr (owner->story->str, "spool"));
@@ -905,12 +756,12 @@ test_a_spool_that_failed_is_not_kept (void)
 static void
 leave_large_parts (Runs *runs, const guint8 *bytes)
 {
-  Owner *owner = run (runs);
+  Owner *owner = runs_begin (runs);
 
   vod_upload_set_paused (owner->upload, TRUE);
   emulator_add_faults (
       runs->emulator, "{\"op\":\"UploadPart\",\"part\":3,\"stall\":true}");
-  g_assert_cmpint (give (owner, bytes, LARGE_LEN), ==, VOD_FLOW_OK);
+  g_assert_cmpint (runs_give (owner, bytes, LARGE_LEN), ==, VOD_FLOW_OK);
   vod_upload_finish (owner->upload);
   vod_upload_set_paused (owner->upload, FALSE);
   g_assert_true (emulator_wait_hits (runs->emulator, 1));
@@ -922,7 +773,7 @@ leave_large_parts (Runs *runs, const guint8 *bytes)
 static void
 find_large_part (const Runs *runs, guint64 *begin, guint64 *end)
 {
-  VodSession *session = vod_session_open (runs->dir, KEY, NULL);
+  VodSession *session = vod_session_open (runs->dir, RUNS_KEY, NULL);
   const VodSessionState *found = vod_session_found (session);
   const VodSessionPart *parts[2];
 
@@ -942,7 +793,7 @@ static void
 test_large_parts_of_before (gconstpointer data)
 {
   gboolean within = GPOINTER_TO_INT (data);
-  g_autofree guint8 *bytes = media (LARGE_LEN);
+  g_autofree guint8 *bytes = runs_media (LARGE_LEN);
   g_autofree gchar *path = NULL, *story = NULL;
   guint64 begin, end;
   Runs runs;
@@ -955,10 +806,10 @@ test_large_parts_of_before (gconstpointer data)
   find_large_part (&runs, &begin, &end);
 
   /* A crash has cost most of the spool. */
-  path = path_of (&runs, "media");
+  path = runs_path (&runs, "media");
   g_assert_cmpint (truncate (path, 70000), ==, 0);
   limit_files (within ? begin + 500000 : end);
-  story = whole_run (&runs, bytes, LARGE_LEN);
+  story = runs_whole (&runs, bytes, LARGE_LEN, NULL);
   limit_files (0);
   g_assert_nonnull (strstr (story, "spool"));
   assert_only_media (&runs, bytes, LARGE_LEN);
@@ -970,7 +821,7 @@ test_large_parts_of_before (gconstpointer data)
 static void
 test_a_failed_sync_is_not_trusted (void)
 {
-  g_autofree guint8 *bytes = media (10 * MIB);
+  g_autofree guint8 *bytes = runs_media (10 * MIB);
   g_autofree gchar *path = NULL;
   VodFlow flow;
   Owner *owner;
@@ -980,19 +831,19 @@ test_a_failed_sync_is_not_trusted (void)
   runs.spool = TRUE;
   emulator_add_faults (
       runs.emulator, "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
-  owner = run (&runs);
+  owner = runs_begin (&runs);
   g_atomic_int_set (&disk.syncs, 0);
   g_atomic_int_set (&disk.syncs_fail, TRUE);
-  flow = give (owner, bytes, 10 * MIB);
+  flow = runs_give (owner, bytes, 10 * MIB);
   g_assert_true (test_wait_until (has_synced, GINT_TO_POINTER (1), 20));
   if (flow == VOD_FLOW_OK)
-    flow = finish (owner);
+    flow = runs_finish (owner);
   g_atomic_int_set (&disk.syncs_fail, FALSE);
   g_assert_cmpint (flow, ==, VOD_FLOW_FAILED);
   g_assert_cmpstr (owner->error_phase, ==, "spool");
   g_assert_cmpint (owner->error_code, ==, VOD_ERROR_LOCAL);
   owner_free (owner);
-  path = path_of (&runs, "media");
+  path = runs_path (&runs, "media");
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
   runs_clear (&runs);
 }
@@ -1017,14 +868,14 @@ static void
 test_a_failed_sync_of_what_is_up (void)
 {
   gsize len = 4 * MIB, half = 2 * MIB, taken;
-  g_autofree guint8 *bytes = media (len);
+  g_autofree guint8 *bytes = runs_media (len);
   Amount amount;
   Owner *owner;
   Runs runs;
 
   runs_init (&runs, NULL);
   runs.spool = TRUE;
-  owner = run (&runs);
+  owner = runs_begin (&runs);
   amount = (Amount){owner, half};
   g_atomic_int_set (&disk.syncs, 0);
   g_atomic_int_set (&disk.syncs_fail, TRUE);
@@ -1033,8 +884,9 @@ test_a_failed_sync_of_what_is_up (void)
       vod_upload_write (owner->upload, bytes, half, &taken), ==, VOD_FLOW_OK);
   g_assert_true (test_wait_until (is_up, &amount, 20));
   g_assert_true (test_wait_until (has_synced, GINT_TO_POINTER (1), 20));
-  g_assert_cmpint (give (owner, bytes + half, len - half), ==, VOD_FLOW_OK);
-  if (finish (owner) != VOD_FLOW_OK)
+  g_assert_cmpint (
+      runs_give (owner, bytes + half, len - half), ==, VOD_FLOW_OK);
+  if (runs_finish (owner) != VOD_FLOW_OK)
     g_error ("failed: %s (%s)", owner->error_text, owner->story->str);
   g_atomic_int_set (&disk.syncs_fail, FALSE);
   g_assert_nonnull (strstr (owner->story->str, "spool"));
@@ -1050,8 +902,8 @@ test_a_failed_sync_of_what_is_up (void)
 static void
 test_a_flush_leaves_nothing (gconstpointer data)
 {
-  g_autofree guint8 *bytes = media (3 * MIB);
-  g_autofree guint8 *second = other_media (3 * MIB, 100);
+  g_autofree guint8 *bytes = runs_media (3 * MIB);
+  g_autofree guint8 *second = runs_other_media (3 * MIB, 100);
   g_autofree gchar *story = NULL;
   Owner *owner;
   Runs runs;
@@ -1059,12 +911,12 @@ test_a_flush_leaves_nothing (gconstpointer data)
   runs_init (&runs, NULL);
   runs.spool = TRUE;
   runs.identity = (VodIdentity)GPOINTER_TO_INT (data);
-  owner = run (&runs);
-  g_assert_cmpint (give (owner, bytes, 3 * MIB), ==, VOD_FLOW_OK);
+  owner = runs_begin (&runs);
+  g_assert_cmpint (runs_give (owner, bytes, 3 * MIB), ==, VOD_FLOW_OK);
   owner_wait_state (owner, "uploading");
   vod_upload_stop (owner->upload, TRUE);
   owner_free (owner);
-  story = whole_run (&runs, second, 3 * MIB);
+  story = runs_whole (&runs, second, 3 * MIB, NULL);
   g_assert_null (strstr (story, "recovered"));
   assert_only_media (&runs, second, 3 * MIB);
   assert_no_files (&runs);
@@ -1127,7 +979,7 @@ copy_begins (Runs *runs, const guint8 *bytes, void (*at_copy) (gpointer data),
 static void
 assert_copy_given_up (const Runs *runs, const guint8 *before)
 {
-  g_autofree gchar *files = list_files (runs);
+  g_autofree gchar *files = runs_list_files (runs);
 
   disk.at_copy = NULL;
   g_assert_cmpint (disk.copied, >=, 1);
@@ -1141,14 +993,14 @@ static void
 test_stopped_while_copying (gconstpointer data)
 {
   gboolean failed = GPOINTER_TO_INT (data);
-  g_autofree guint8 *before = media (LONG_LEN);
-  g_autofree guint8 *bytes = other_media (LONG_LEN, 15 * MIB);
+  g_autofree guint8 *before = runs_media (LONG_LEN);
+  g_autofree guint8 *bytes = runs_other_media (LONG_LEN, 15 * MIB);
   Stop stop = {0};
   GThread *thread;
   Runs runs;
 
   copy_begins (&runs, before, wait_for_stop, &stop);
-  stop.owner = run (&runs);
+  stop.owner = runs_begin (&runs);
   emulator_add_faults (runs.emulator,
       failed ? REFUSED : "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
   give_or_record (stop.owner, bytes, 60000, 5000);
@@ -1158,8 +1010,8 @@ test_stopped_while_copying (gconstpointer data)
   if (failed)
     give_or_record (stop.owner, bytes + 60000, LONG_LEN - 60000, 60000);
   else
-    g_assert_cmpint (give (stop.owner, bytes + 60000, LONG_LEN - 60000), ==,
-        VOD_FLOW_STOPPED);
+    g_assert_cmpint (runs_give (stop.owner, bytes + 60000, LONG_LEN - 60000),
+        ==, VOD_FLOW_STOPPED);
   g_thread_join (thread);
   /* That is no trouble with the spool. */
   g_assert_null (strstr (stop.owner->story->str, "spool"));
@@ -1184,19 +1036,19 @@ fail_once (gpointer data)
 static void
 test_failed_while_copying (void)
 {
-  g_autofree guint8 *before = media (LONG_LEN);
-  g_autofree guint8 *bytes = other_media (LONG_LEN, 15 * MIB);
+  g_autofree guint8 *before = runs_media (LONG_LEN);
+  g_autofree guint8 *bytes = runs_other_media (LONG_LEN, 15 * MIB);
   Owner *owner;
   Runs runs;
 
   copy_begins (&runs, before, fail_once, &owner);
   emulator_add_faults (
       runs.emulator, "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
-  owner = run (&runs);
+  owner = runs_begin (&runs);
   give_or_record (owner, bytes, LONG_LEN, 60000);
   disk.at_copy = NULL;
   g_assert_cmpint (disk.copied, >, 2);
-  g_assert_cmpint (finish (owner), ==, VOD_FLOW_FAILED);
+  g_assert_cmpint (runs_finish (owner), ==, VOD_FLOW_FAILED);
   vod_upload_finish_record (owner->upload);
   owner_free (owner);
   assert_file_is (&runs, "media", bytes, LONG_LEN);

@@ -3,7 +3,7 @@
  * An upload that was interrupted, taken up by another: what goes again and what
  * does not, and what is left on either side however it ends.
  */
-#include "testowner.h"
+#include "testruns.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -14,7 +14,6 @@
 
 #include "upload/vodsession.h"
 
-#define KEY "0123456789abcdef0123456789abcdef"
 #define OTHER_KEY "fedcba9876543210fedcba9876543210"
 #define WHOLE (6 * MIB) /* bytes of the media; its first run sends … */
 #define PART_WAY (5 * MIB + 1000)
@@ -22,87 +21,11 @@
 
 /* --- the two runs ---------------------------------------------------------*/
 
-typedef struct {
-  Emulator *emulator;
-  gchar *dir;
-  gchar *media; /* path of the spool */
-  gchar *session;
-  /* What the next run asks for. */
-  const gchar *key, *source, *name;
-  VodIdentity identity;
-  gboolean spool, keep_spool;
-  guint64 slice_size, memory;
-} Runs;
-
 static void
-runs_init (Runs *runs)
+begin_test (Runs *runs)
 {
-  *runs = (Runs){
-      .emulator = emulator_new (NULL),
-      .dir = g_dir_make_tmp ("vodresume-XXXXXX", NULL),
-      .key = KEY,
-      .name = "name",
-      .identity = VOD_IDENTITY_EXPLICIT,
-      .slice_size = MIB,
-      .memory = 4 * MIB,
-  };
-  g_assert_nonnull (runs->dir);
-  runs->media = vod_session_path (runs->dir, KEY, "media");
-  runs->session = vod_session_path (runs->dir, KEY, "session");
-}
-
-static guint
-count_files (const Runs *runs, const gchar *suffix)
-{
-  g_autoptr (GDir) dir = g_dir_open (runs->dir, 0, NULL);
-  const gchar *name;
-  guint n = 0;
-
-  while ((name = g_dir_read_name (dir)))
-    n += g_str_has_suffix (name, suffix);
-  return n;
-}
-
-static void
-runs_clear (Runs *runs)
-{
-  g_autoptr (GDir) dir = g_dir_open (runs->dir, 0, NULL);
-  const gchar *name;
-
-  while ((name = g_dir_read_name (dir))) {
-    g_autofree gchar *path = g_build_filename (runs->dir, name, NULL);
-
-    g_assert_cmpint (g_unlink (path), ==, 0);
-  }
-  g_assert_cmpint (g_rmdir (runs->dir), ==, 0);
-  g_clear_pointer (&runs->emulator, emulator_free);
-  g_free (runs->dir);
-  g_free (runs->media);
-  g_free (runs->session);
-}
-
-static void
-adjust (VodUploadSettings *settings, gpointer data)
-{
-  const Runs *runs = data;
-
-  settings->resume = TRUE;
-  settings->spool = runs->spool;
-  settings->keep_spool = runs->keep_spool;
-  settings->state_dir = runs->dir;
-  settings->identity = runs->identity;
-  settings->media_key = (gchar *)runs->key;
-  settings->resume_key = (gchar *)"camera";
-  settings->source_file = (gchar *)runs->source;
-  settings->slice_size = runs->slice_size;
-  settings->max_size_bytes = runs->memory;
-  settings->name = (gchar *)runs->name;
-}
-
-static Owner *
-run (Runs *runs)
-{
-  return owner_new_adjusted (runs->emulator, adjust, runs);
+  runs_init (runs, NULL);
+  runs->resume_key = "camera";
 }
 
 static VodUploadStats
@@ -135,61 +58,18 @@ wait_up (Owner *owner, guint64 bytes)
   g_assert_true (test_wait_until (is_up, &amount, 20));
 }
 
-/* The media of most tests, and one that differs from it in one byte. */
-static guint8 *
-media (gsize len)
-{
-  guint8 *bytes = g_malloc (len);
-
-  test_fill (bytes, 0, len);
-  return bytes;
-}
-
-static guint8 *
-changed_media (gsize len, gsize at)
-{
-  guint8 *bytes = media (len);
-
-  bytes[at] ^= 0x55;
-  return bytes;
-}
-
-static VodFlow
-give (Owner *owner, const guint8 *bytes, gsize len)
-{
-  VodFlow flow = VOD_FLOW_OK;
-
-  while (len > 0 && flow == VOD_FLOW_OK) {
-    gsize taken;
-
-    flow = vod_upload_write (owner->upload, bytes, MIN (len, 300000), &taken);
-    owner->size += taken;
-    bytes += taken;
-    len -= taken;
-  }
-  return flow;
-}
-
 /* The first run, stopped when all that can be up is. */
 static void
 interrupted_run (Runs *runs)
 {
-  g_autofree guint8 *bytes = media (PART_WAY);
-  Owner *owner = run (runs);
+  g_autofree guint8 *bytes = runs_media (PART_WAY);
+  Owner *owner = runs_begin (runs);
 
-  g_assert_cmpint (give (owner, bytes, PART_WAY), ==, VOD_FLOW_OK);
+  g_assert_cmpint (runs_give (owner, bytes, PART_WAY), ==, VOD_FLOW_OK);
   wait_up (owner, ALL_UP);
   owner_free (owner);
   g_assert_true (g_file_test (runs->session, G_FILE_TEST_EXISTS));
   g_assert_cmpuint (emulator_n_uploads (runs->emulator), ==, 1);
-}
-
-static void
-wait_committed (Owner *owner)
-{
-  vod_upload_finish (owner->upload);
-  if (vod_upload_wait (owner->upload) != VOD_FLOW_OK)
-    g_error ("failed: %s (%s)", owner->error_text, owner->story->str);
 }
 
 static void
@@ -199,23 +79,6 @@ assert_last_media (Runs *runs, const guint8 *bytes, gsize len)
 
   g_assert_cmpuint (n, >=, 1);
   g_assert_true (emulator_media_is (runs->emulator, n - 1, bytes, len));
-}
-
-/* A run to its end. What it has said is returned. */
-static gchar *
-whole_run (Runs *runs, const guint8 *bytes, gsize len, VodUploadStats *stats)
-{
-  Owner *owner = run (runs);
-  gchar *story;
-
-  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
-  wait_committed (owner);
-  *stats = stats_of (owner);
-  assert_last_media (runs, bytes, len);
-  g_assert_cmpuint (stats->bytes_uploaded, ==, len);
-  story = g_strdup (owner->story->str);
-  owner_free (owner);
-  return story;
 }
 
 static guint
@@ -228,7 +91,7 @@ static void
 assert_nothing_left (const Runs *runs)
 {
   g_assert_cmpuint (emulator_n_uploads (runs->emulator), ==, 0);
-  g_assert_cmpuint (count_files (runs, ""), ==, 0);
+  g_assert_cmpuint (runs_count_files (runs, ""), ==, 0);
 }
 
 /* --- what goes again ------------------------------------------------------*/
@@ -236,14 +99,14 @@ assert_nothing_left (const Runs *runs)
 static void
 test_what_is_up_does_not_go_again (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   g_autofree gchar *story = NULL;
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   interrupted_run (&runs);
-  story = whole_run (&runs, bytes, WHOLE, &stats);
+  story = runs_whole (&runs, bytes, WHOLE, &stats);
   g_assert_cmpstr (story, ==, "opening opened closing closed finished");
   g_assert_cmpuint (parts_sent (&runs), ==, 6);
   g_assert_cmpuint (stats.parts_skipped, ==, 5);
@@ -257,13 +120,13 @@ test_what_is_up_does_not_go_again (void)
 static void
 test_what_has_changed_goes_again (void)
 {
-  g_autofree guint8 *bytes = changed_media (WHOLE, 2 * MIB + 5);
+  g_autofree guint8 *bytes = runs_changed_media (WHOLE, 2 * MIB + 5);
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   interrupted_run (&runs);
-  g_free (whole_run (&runs, bytes, WHOLE, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE, &stats));
   g_assert_cmpuint (parts_sent (&runs), ==, 7);
   g_assert_cmpuint (stats.parts_skipped, ==, 4);
   assert_nothing_left (&runs);
@@ -274,13 +137,13 @@ test_what_has_changed_goes_again (void)
 static void
 test_a_shorter_media (void)
 {
-  g_autofree guint8 *bytes = media (3 * MIB + 7);
+  g_autofree guint8 *bytes = runs_media (3 * MIB + 7);
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   interrupted_run (&runs);
-  g_free (whole_run (&runs, bytes, 3 * MIB + 7, &stats));
+  g_free (runs_whole (&runs, bytes, 3 * MIB + 7, &stats));
   g_assert_cmpuint (parts_sent (&runs), ==, 6);
   g_assert_cmpuint (stats.parts_skipped, ==, 3);
   assert_nothing_left (&runs);
@@ -290,13 +153,13 @@ test_a_shorter_media (void)
 static void
 test_a_much_longer_media (void)
 {
-  g_autofree guint8 *bytes = media (11 * MIB + 7);
+  g_autofree guint8 *bytes = runs_media (11 * MIB + 7);
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   interrupted_run (&runs);
-  g_free (whole_run (&runs, bytes, 11 * MIB + 7, &stats));
+  g_free (runs_whole (&runs, bytes, 11 * MIB + 7, &stats));
   g_assert_cmpuint (stats.parts_skipped, ==, 5);
   assert_nothing_left (&runs);
   runs_clear (&runs);
@@ -306,18 +169,18 @@ test_a_much_longer_media (void)
 static void
 test_interrupted_twice (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE + 5 * MIB);
+  g_autofree guint8 *bytes = runs_media (WHOLE + 5 * MIB);
   VodUploadStats stats;
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   interrupted_run (&runs);
-  owner = run (&runs);
-  give (owner, bytes, 8 * MIB + 500);
+  owner = runs_begin (&runs);
+  runs_give (owner, bytes, 8 * MIB + 500);
   wait_up (owner, 8 * MIB);
   owner_free (owner);
-  g_free (whole_run (&runs, bytes, WHOLE + 5 * MIB, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE + 5 * MIB, &stats));
   g_assert_cmpuint (stats.parts_skipped, ==, 8);
   g_assert_cmpuint (parts_sent (&runs), ==, 11);
   g_assert_cmpuint (emulator_n_sessions (runs.emulator), ==, 1);
@@ -329,15 +192,15 @@ test_interrupted_twice (void)
 static void
 test_another_slice_size (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   interrupted_run (&runs);
   runs.slice_size = 3 * MIB;
   runs.memory = 64 * MIB;
-  g_free (whole_run (&runs, bytes, WHOLE, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE, &stats));
   g_assert_cmpuint (stats.parts_skipped, ==, 5);
   g_assert_cmpuint (parts_sent (&runs), ==, 6);
   assert_nothing_left (&runs);
@@ -348,18 +211,18 @@ test_another_slice_size (void)
 static void
 test_less_memory (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE + 8 * MIB);
+  g_autofree guint8 *bytes = runs_media (WHOLE + 8 * MIB);
   VodUploadStats stats;
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   runs.slice_size = runs.memory = 16 * MIB;
   runs.slice_size = 4 * MIB;
-  owner = run (&runs);
+  owner = runs_begin (&runs);
   /* While it cannot be sent, slices grow large. */
   vod_upload_set_paused (owner->upload, TRUE);
-  give (owner, bytes, 5 * MIB + 100);
+  runs_give (owner, bytes, 5 * MIB + 100);
   vod_upload_set_paused (owner->upload, FALSE);
   wait_up (owner, 5 * MIB);
   owner_free (owner);
@@ -367,7 +230,7 @@ test_less_memory (void)
 
   runs.slice_size = MIB;
   runs.memory = 4 * MIB;
-  g_free (whole_run (&runs, bytes, WHOLE + 8 * MIB, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE + 8 * MIB, &stats));
   g_assert_cmpuint (stats.parts_skipped, ==, 1);
   assert_nothing_left (&runs);
   runs_clear (&runs);
@@ -377,15 +240,15 @@ test_less_memory (void)
 static void
 test_parts_without_crc64 (void)
 {
-  g_autofree guint8 *bytes = changed_media (WHOLE, MIB);
+  g_autofree guint8 *bytes = runs_changed_media (WHOLE, MIB);
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   emulator_add_faults (
       runs.emulator, "{\"op\":\"UploadPart\",\"no-crc\":true}");
   interrupted_run (&runs);
-  g_free (whole_run (&runs, bytes, WHOLE, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE, &stats));
   g_assert_cmpuint (stats.parts_skipped, ==, 4);
   assert_nothing_left (&runs);
   runs_clear (&runs);
@@ -394,14 +257,14 @@ test_parts_without_crc64 (void)
 static void
 test_another_name_is_another_media (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   interrupted_run (&runs);
   runs.name = "another";
-  g_free (whole_run (&runs, bytes, WHOLE, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE, &stats));
   g_assert_cmpuint (stats.parts_skipped, ==, 0);
   g_assert_cmpuint (emulator_n_sessions (runs.emulator), ==, 2);
   assert_nothing_left (&runs);
@@ -414,7 +277,7 @@ test_another_name_is_another_media (void)
 static void
 age_session (const Runs *runs, gint64 seconds)
 {
-  VodSession *session = vod_session_open (runs->dir, KEY, NULL);
+  VodSession *session = vod_session_open (runs->dir, RUNS_KEY, NULL);
   const VodSessionState *found = vod_session_found (session);
   g_autofree gchar *upload_id = g_strdup (found->upload_id);
   g_autofree gchar *text = NULL;
@@ -446,17 +309,17 @@ age_session (const Runs *runs, gint64 seconds)
 static void
 test_a_day_later (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   interrupted_run (&runs);
   age_session (&runs, 24 * 3600);
-  g_free (whole_run (&runs, bytes, WHOLE, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE, &stats));
   g_assert_cmpuint (stats.parts_skipped, ==, 0);
   g_assert_cmpuint (emulator_n_sessions (runs.emulator), ==, 2);
-  g_assert_cmpuint (count_files (&runs, ""), ==, 0);
+  g_assert_cmpuint (runs_count_files (&runs, ""), ==, 0);
   runs_clear (&runs);
 }
 
@@ -481,23 +344,23 @@ static void
 test_forgotten (gconstpointer data)
 {
   guint i = GPOINTER_TO_UINT (data);
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   g_autofree gchar *source = NULL;
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   /* What was dropped from memory can be read again. */
   source = g_build_filename (runs.dir, "source.mp4", NULL);
   g_assert_true (g_file_set_contents (source, (gchar *)bytes, WHOLE, NULL));
   runs.source = source;
   interrupted_run (&runs);
   emulator_add_faults (runs.emulator, forgotten[i].faults);
-  g_free (whole_run (&runs, bytes, WHOLE, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE, &stats));
   g_assert_cmpuint (emulator_hits (runs.emulator), >=, 1);
   g_assert_cmpuint (emulator_n_sessions (runs.emulator), <=, 2);
   g_assert_cmpuint (emulator_n_media (runs.emulator), ==, 1);
-  g_assert_cmpuint (count_files (&runs, ".session"), ==, 0);
+  g_assert_cmpuint (runs_count_files (&runs, ".session"), ==, 0);
   runs_clear (&runs);
 }
 
@@ -507,11 +370,11 @@ test_forgotten (gconstpointer data)
 static void
 hanging_run (Runs *runs, const gchar *faults, guint hits, gsize len)
 {
-  g_autofree guint8 *bytes = media (len);
-  Owner *owner = run (runs);
+  g_autofree guint8 *bytes = runs_media (len);
+  Owner *owner = runs_begin (runs);
 
   emulator_add_faults (runs->emulator, faults);
-  g_assert_cmpint (give (owner, bytes, len), ==, VOD_FLOW_OK);
+  g_assert_cmpint (runs_give (owner, bytes, len), ==, VOD_FLOW_OK);
   vod_upload_finish (owner->upload);
   g_assert_true (emulator_wait_hits (runs->emulator, hits));
   owner_free (owner);
@@ -556,13 +419,13 @@ static void
 test_the_same_after (gconstpointer data)
 {
   guint i = GPOINTER_TO_UINT (data);
-  g_autofree guint8 *bytes = media (3 * MIB);
+  g_autofree guint8 *bytes = runs_media (3 * MIB);
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   hanging_run (&runs, ends[i].faults, ends[i].hits, 3 * MIB);
-  g_free (whole_run (&runs, bytes, 3 * MIB, &stats));
+  g_free (runs_whole (&runs, bytes, 3 * MIB, &stats));
   g_assert_cmpuint (emulator_n_media (runs.emulator), ==, 1);
   g_assert_cmpuint (
       emulator_count (runs.emulator, "InitiateMultipartUpload", 200) +
@@ -581,10 +444,10 @@ try_another_after (guint i, const guint8 *bytes, gsize len)
   Runs runs;
 
   g_test_message ("%" G_GSIZE_FORMAT " bytes", len);
-  runs_init (&runs);
+  begin_test (&runs);
   hanging_run (&runs, ends[i].faults, ends[i].hits, 3 * MIB);
-  g_free (whole_run (&runs, bytes, len, &stats));
-  g_assert_cmpuint (count_files (&runs, ".session"), ==, 0);
+  g_free (runs_whole (&runs, bytes, len, &stats));
+  g_assert_cmpuint (runs_count_files (&runs, ".session"), ==, 0);
   runs_clear (&runs);
 }
 
@@ -592,9 +455,9 @@ static void
 test_another_after (gconstpointer data)
 {
   guint i = GPOINTER_TO_UINT (data);
-  g_autofree guint8 *changed = changed_media (3 * MIB, 2 * MIB + 1);
-  g_autofree guint8 *first = changed_media (3 * MIB, 0);
-  g_autofree guint8 *longer = media (3 * MIB + 5);
+  g_autofree guint8 *changed = runs_changed_media (3 * MIB, 2 * MIB + 1);
+  g_autofree guint8 *first = runs_changed_media (3 * MIB, 0);
+  g_autofree guint8 *longer = runs_media (3 * MIB + 5);
 
   try_another_after (i, changed, 3 * MIB);
   try_another_after (i, first, 3 * MIB);
@@ -608,23 +471,22 @@ test_another_after (gconstpointer data)
 static void
 test_another_that_was_the_same_for_long (void)
 {
-  g_autofree guint8 *bytes = changed_media (WHOLE + 3 * MIB, WHOLE + MIB);
+  g_autofree guint8 *bytes = runs_changed_media (WHOLE + 3 * MIB, WHOLE + MIB);
   VodUploadStats stats;
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   hanging_run (
       &runs, "{\"op\":\"CommitUploadUGC\",\"stall\":true}", 1, WHOLE + 3 * MIB);
-  owner = run (&runs);
-  give (owner, bytes, WHOLE + 3 * MIB);
-  vod_upload_finish (owner->upload);
-  g_assert_cmpint (vod_upload_wait (owner->upload), ==, VOD_FLOW_FAILED);
+  owner = runs_begin (&runs);
+  runs_give (owner, bytes, WHOLE + 3 * MIB);
+  g_assert_cmpint (runs_finish (owner), ==, VOD_FLOW_FAILED);
   g_assert_false (owner->resumable);
   owner_free (owner);
-  g_assert_cmpuint (count_files (&runs, ".session"), ==, 0);
-  g_free (whole_run (&runs, bytes, WHOLE + 3 * MIB, &stats));
-  g_assert_cmpuint (count_files (&runs, ".session"), ==, 0);
+  g_assert_cmpuint (runs_count_files (&runs, ".session"), ==, 0);
+  g_free (runs_whole (&runs, bytes, WHOLE + 3 * MIB, &stats));
+  g_assert_cmpuint (runs_count_files (&runs, ".session"), ==, 0);
   runs_clear (&runs);
 }
 
@@ -634,13 +496,13 @@ static void
 test_stopped (gconstpointer data)
 {
   gboolean discard = GPOINTER_TO_INT (data);
-  g_autofree guint8 *bytes = media (PART_WAY);
+  g_autofree guint8 *bytes = runs_media (PART_WAY);
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
-  owner = run (&runs);
-  g_assert_cmpint (give (owner, bytes, PART_WAY), ==, VOD_FLOW_OK);
+  begin_test (&runs);
+  owner = runs_begin (&runs);
+  g_assert_cmpint (runs_give (owner, bytes, PART_WAY), ==, VOD_FLOW_OK);
   wait_up (owner, ALL_UP);
   vod_upload_set_discard_on_stop (owner->upload, discard);
   vod_upload_stop (owner->upload, FALSE);
@@ -649,8 +511,8 @@ test_stopped (gconstpointer data)
   g_assert_cmpuint (emulator_n_uploads (runs.emulator), ==, discard ? 0 : 1);
   g_assert_cmpuint (
       emulator_upload_bytes (runs.emulator), ==, discard ? 0 : ALL_UP);
-  g_assert_cmpuint (count_files (&runs, ".session"), ==, discard ? 0 : 1);
-  g_assert_cmpuint (count_files (&runs, ".discard"), ==, 0);
+  g_assert_cmpuint (runs_count_files (&runs, ".session"), ==, discard ? 0 : 1);
+  g_assert_cmpuint (runs_count_files (&runs, ".discard"), ==, 0);
   runs_clear (&runs);
 }
 
@@ -658,38 +520,37 @@ static void
 test_failed (gconstpointer data)
 {
   gboolean discard = GPOINTER_TO_INT (data);
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
-  owner = run (&runs);
+  begin_test (&runs);
+  owner = runs_begin (&runs);
   vod_upload_set_discard_on_stop (owner->upload, discard);
   emulator_add_faults (runs.emulator,
       "{\"op\":\"UploadPart\",\"part\":3,\"status\":403,"
       "\"code\":\"AccessDenied\"}");
-  give (owner, bytes, WHOLE);
-  vod_upload_finish (owner->upload);
-  g_assert_cmpint (vod_upload_wait (owner->upload), ==, VOD_FLOW_FAILED);
+  runs_give (owner, bytes, WHOLE);
+  g_assert_cmpint (runs_finish (owner), ==, VOD_FLOW_FAILED);
   g_assert_cmpint (owner->resumable, ==, !discard);
   g_assert_null (owner->spool_location);
   owner_free (owner);
   g_assert_cmpuint (emulator_n_uploads (runs.emulator), ==, discard ? 0 : 1);
-  g_assert_cmpuint (count_files (&runs, ".session"), ==, discard ? 0 : 1);
-  g_assert_cmpuint (count_files (&runs, ".discard"), ==, 0);
+  g_assert_cmpuint (runs_count_files (&runs, ".session"), ==, discard ? 0 : 1);
+  g_assert_cmpuint (runs_count_files (&runs, ".discard"), ==, 0);
   runs_clear (&runs);
 }
 
 static void
 test_cancelled (void)
 {
-  g_autofree guint8 *bytes = media (PART_WAY);
+  g_autofree guint8 *bytes = runs_media (PART_WAY);
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
-  owner = run (&runs);
-  g_assert_cmpint (give (owner, bytes, PART_WAY), ==, VOD_FLOW_OK);
+  begin_test (&runs);
+  owner = runs_begin (&runs);
+  g_assert_cmpint (runs_give (owner, bytes, PART_WAY), ==, VOD_FLOW_OK);
   wait_up (owner, ALL_UP);
   vod_upload_fail (
       owner->upload, vod_error_new (VOD_ERROR_CANCELLED, "cancelled"));
@@ -704,29 +565,28 @@ test_cancelled (void)
 static void
 test_given_up_before_it_was_taken_up (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   VodUploadStats stats;
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   interrupted_run (&runs);
   emulator_add_faults (runs.emulator,
       "{\"op\":\"ApplyUploadUGC\",\"json\":{\"code\":10004,"
       "\"message\":\"invalid signature\"}}");
-  owner = run (&runs);
+  owner = runs_begin (&runs);
   vod_upload_set_discard_on_stop (owner->upload, TRUE);
-  give (owner, bytes, MIB);
-  vod_upload_finish (owner->upload);
-  g_assert_cmpint (vod_upload_wait (owner->upload), ==, VOD_FLOW_FAILED);
+  runs_give (owner, bytes, MIB);
+  g_assert_cmpint (runs_finish (owner), ==, VOD_FLOW_FAILED);
   owner_free (owner);
-  g_assert_cmpuint (count_files (&runs, ".session"), ==, 0);
-  g_assert_cmpuint (count_files (&runs, ".discard"), ==, 1);
+  g_assert_cmpuint (runs_count_files (&runs, ".session"), ==, 0);
+  g_assert_cmpuint (runs_count_files (&runs, ".discard"), ==, 1);
 
   /* The next sweeps. */
   emulator_clear_faults (runs.emulator);
   runs.key = OTHER_KEY;
-  g_free (whole_run (&runs, bytes, WHOLE, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE, &stats));
   assert_nothing_left (&runs);
   runs_clear (&runs);
 }
@@ -739,30 +599,30 @@ static void
 test_swept_by_the_next (void)
 {
   g_autofree gchar *root = g_dir_make_tmp ("vodroot-XXXXXX", NULL);
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   g_autofree gchar *port = NULL;
   VodUploadStats stats;
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   emulator_free (runs.emulator);
   runs.emulator = emulator_new ("--root", root, NULL);
   port = g_strdup (strrchr (emulator_uri (runs.emulator), ':') + 1);
-  owner = run (&runs);
-  g_assert_cmpint (give (owner, bytes, PART_WAY), ==, VOD_FLOW_OK);
+  owner = runs_begin (&runs);
+  g_assert_cmpint (runs_give (owner, bytes, PART_WAY), ==, VOD_FLOW_OK);
   wait_up (owner, ALL_UP);
   emulator_free (runs.emulator);
   runs.emulator = NULL;
   vod_upload_stop (owner->upload, TRUE);
   owner_free (owner);
-  g_assert_cmpuint (count_files (&runs, ".session"), ==, 0);
-  g_assert_cmpuint (count_files (&runs, ".discard"), ==, 1);
+  g_assert_cmpuint (runs_count_files (&runs, ".session"), ==, 0);
+  g_assert_cmpuint (runs_count_files (&runs, ".discard"), ==, 1);
 
   runs.emulator = emulator_new ("--root", root, "--port", port, NULL);
   g_assert_cmpuint (emulator_n_uploads (runs.emulator), ==, 1);
   runs.key = OTHER_KEY;
-  g_free (whole_run (&runs, bytes, WHOLE, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE, &stats));
   assert_nothing_left (&runs);
   runs_clear (&runs);
   {
@@ -777,7 +637,7 @@ test_swept_by_the_next (void)
 static void
 test_swept_by_a_small_one (void)
 {
-  g_autofree guint8 *bytes = media (1000);
+  g_autofree guint8 *bytes = runs_media (1000);
   VodSessionState state = {
       .endpoint = NULL,
       .session_key = (gchar *)"Zm9v",
@@ -788,7 +648,7 @@ test_swept_by_a_small_one (void)
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   state.endpoint = (gchar *)emulator_uri (runs.emulator);
   state.applied = g_get_real_time () / G_USEC_PER_SEC;
   /* The service does not know them: nothing is to be deleted any more. */
@@ -799,8 +659,8 @@ test_swept_by_a_small_one (void)
     g_assert_no_error (error);
     vod_session_close (discard);
   }
-  for (guint i = 0; i < 3 && count_files (&runs, ".discard") > 0; i++)
-    g_free (whole_run (&runs, bytes, 1000, &stats));
+  for (guint i = 0; i < 3 && runs_count_files (&runs, ".discard") > 0; i++)
+    g_free (runs_whole (&runs, bytes, 1000, &stats));
   assert_nothing_left (&runs);
   runs_clear (&runs);
 }
@@ -821,15 +681,15 @@ assert_file (const gchar *path, const guint8 *bytes, gsize len)
 static void
 test_a_spooled_upload_goes_on (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   runs.spool = TRUE;
   interrupted_run (&runs);
   assert_file (runs.media, bytes, PART_WAY);
-  g_free (whole_run (&runs, bytes, WHOLE, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE, &stats));
   g_assert_cmpuint (stats.parts_skipped, ==, 5);
   g_assert_cmpuint (stats.bytes_spooled, ==, WHOLE);
   assert_nothing_left (&runs);
@@ -839,19 +699,19 @@ test_a_spooled_upload_goes_on (void)
 static void
 test_a_kept_spool_is_named (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   runs.spool = runs.keep_spool = TRUE;
-  owner = run (&runs);
-  give (owner, bytes, WHOLE);
-  wait_committed (owner);
+  owner = runs_begin (&runs);
+  runs_give (owner, bytes, WHOLE);
+  runs_commit (owner);
   g_assert_nonnull (owner->kept_spool);
   assert_file (owner->kept_spool, bytes, WHOLE);
   owner_free (owner);
-  g_assert_cmpuint (count_files (&runs, ""), ==, 1);
+  g_assert_cmpuint (runs_count_files (&runs, ""), ==, 1);
   runs_clear (&runs);
 }
 
@@ -860,8 +720,9 @@ test_a_kept_spool_is_named (void)
 static void
 try_divergence (gsize at, gsize len)
 {
-  g_autofree guint8 *old = media (PART_WAY);
-  g_autofree guint8 *bytes = at < len ? changed_media (len, at) : media (len);
+  g_autofree guint8 *old = runs_media (PART_WAY);
+  g_autofree guint8 *bytes =
+      at < len ? runs_changed_media (len, at) : runs_media (len);
   g_autofree gchar *aside = NULL, *story = NULL;
   VodUploadStats stats;
   GError *error = NULL;
@@ -870,25 +731,25 @@ try_divergence (gsize at, gsize len)
 
   g_test_message (
       "differs at %" G_GSIZE_FORMAT ", %" G_GSIZE_FORMAT " bytes", at, len);
-  runs_init (&runs);
+  begin_test (&runs);
   runs.spool = TRUE;
   interrupted_run (&runs);
-  story = whole_run (&runs, bytes, len, &stats);
+  story = runs_whole (&runs, bytes, len, &stats);
   g_assert_nonnull (strstr (story, "recovered"));
   g_assert_null (strstr (story, "spool"));
   g_assert_cmpuint (stats.parts_skipped, ==, 0);
   g_assert_cmpuint (emulator_n_sessions (runs.emulator), ==, 2);
 
-  aside = vod_session_path (runs.dir, KEY ".1", "media");
+  aside = vod_session_path (runs.dir, RUNS_KEY ".1", "media");
   assert_file (aside, old, PART_WAY);
-  session = vod_session_open (runs.dir, KEY ".1", &error);
+  session = vod_session_open (runs.dir, RUNS_KEY ".1", &error);
   g_assert_no_error (error);
   g_assert_nonnull (vod_session_found (session)->upload_id);
   g_assert_cmpuint (vod_session_found (session)->parts->len, ==, 5);
   vod_session_close (session);
   g_assert_cmpuint (emulator_upload_bytes (runs.emulator), >=, ALL_UP);
   g_assert_cmpuint (emulator_n_uploads (runs.emulator), ==, 1);
-  g_assert_cmpuint (count_files (&runs, ""), ==, 2);
+  g_assert_cmpuint (runs_count_files (&runs, ""), ==, 2);
   runs_clear (&runs);
 }
 
@@ -905,19 +766,19 @@ test_divergence (void)
 static void
 test_a_recording_sets_the_last_aside_at_once (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   g_autofree gchar *aside = NULL, *story = NULL;
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   runs.spool = TRUE;
   runs.identity = VOD_IDENTITY_RECORDING;
   interrupted_run (&runs);
-  story = whole_run (&runs, bytes, WHOLE, &stats);
+  story = runs_whole (&runs, bytes, WHOLE, &stats);
   g_assert_true (g_str_has_prefix (story, "recovered "));
   g_assert_cmpuint (stats.parts_skipped, ==, 0);
-  aside = vod_session_path (runs.dir, KEY ".1", "media");
+  aside = vod_session_path (runs.dir, RUNS_KEY ".1", "media");
   assert_file (aside, bytes, PART_WAY);
   runs_clear (&runs);
 }
@@ -938,21 +799,21 @@ static void
 test_a_spool_that_is_full (gconstpointer data)
 {
   gsize room = GPOINTER_TO_SIZE (data);
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   runs.spool = TRUE;
-  owner = run (&runs);
+  owner = runs_begin (&runs);
   limit_files (room);
-  g_assert_cmpint (give (owner, bytes, WHOLE), ==, VOD_FLOW_OK);
+  g_assert_cmpint (runs_give (owner, bytes, WHOLE), ==, VOD_FLOW_OK);
   g_assert_nonnull (strstr (owner->story->str, "spool"));
   /* What is in the file can still be rewritten. */
   vod_upload_seek (owner->upload, 10);
   memset (bytes + 10, 'r', 100);
-  g_assert_cmpint (give (owner, bytes + 10, 100), ==, VOD_FLOW_OK);
-  wait_committed (owner);
+  g_assert_cmpint (runs_give (owner, bytes + 10, 100), ==, VOD_FLOW_OK);
+  runs_commit (owner);
   limit_files (RLIM_INFINITY);
   assert_last_media (&runs, bytes, WHOLE);
   g_assert_cmpuint (owner->failed, ==, 0);
@@ -965,14 +826,14 @@ test_a_spool_that_is_full (gconstpointer data)
 static void
 test_no_room_for_a_session (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
-  owner = run (&runs);
+  begin_test (&runs);
+  owner = runs_begin (&runs);
   limit_files (10);
-  g_assert_cmpint (give (owner, bytes, WHOLE), ==, VOD_FLOW_FAILED);
+  g_assert_cmpint (runs_give (owner, bytes, WHOLE), ==, VOD_FLOW_FAILED);
   limit_files (RLIM_INFINITY);
   g_assert_cmpint (owner->error_code, ==, VOD_ERROR_LOCAL);
   g_assert_cmpstr (owner->error_phase, ==, "session");
@@ -984,15 +845,15 @@ test_no_room_for_a_session (void)
 static void
 test_a_session_that_is_full (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
-  owner = run (&runs);
+  begin_test (&runs);
+  owner = runs_begin (&runs);
   limit_files (500);
-  g_assert_cmpint (give (owner, bytes, WHOLE), ==, VOD_FLOW_OK);
-  wait_committed (owner);
+  g_assert_cmpint (runs_give (owner, bytes, WHOLE), ==, VOD_FLOW_OK);
+  runs_commit (owner);
   limit_files (RLIM_INFINITY);
   assert_last_media (&runs, bytes, WHOLE);
   g_assert_nonnull (strstr (owner->story->str, "session"));
@@ -1024,21 +885,21 @@ static void
 test_recording_goes_on_without_the_upload (gconstpointer data)
 {
   gboolean discard = GPOINTER_TO_INT (data);
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   const VodSessionState *found;
   g_autoptr (GError) error = NULL;
   VodSession *session;
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   runs.spool = TRUE;
-  owner = run (&runs);
+  owner = runs_begin (&runs);
   vod_upload_set_discard_on_stop (owner->upload, discard);
   emulator_add_faults (runs.emulator,
       "{\"op\":\"UploadPart\",\"part\":2,\"status\":403,"
       "\"code\":\"AccessDenied\"}");
-  give (owner, bytes, 2 * MIB + 100);
+  runs_give (owner, bytes, 2 * MIB + 100);
   owner_wait_state (owner, "failed");
   g_assert_cmpstr (owner->spool_location, ==, runs.media);
   record (owner, bytes + owner->size, WHOLE - owner->size);
@@ -1046,15 +907,14 @@ test_recording_goes_on_without_the_upload (gconstpointer data)
   memset (bytes + 20, 'h', 50);
   vod_upload_seek (owner->upload, 20);
   record (owner, bytes + 20, 50);
-  vod_upload_finish (owner->upload);
-  g_assert_cmpint (vod_upload_wait (owner->upload), ==, VOD_FLOW_FAILED);
+  g_assert_cmpint (runs_finish (owner), ==, VOD_FLOW_FAILED);
   vod_upload_finish_record (owner->upload);
   owner_free (owner);
 
   assert_file (runs.media, bytes, WHOLE);
   g_assert_cmpuint (emulator_n_uploads (runs.emulator), ==, discard ? 0 : 1);
-  g_assert_cmpuint (count_files (&runs, ".discard"), ==, 0);
-  session = vod_session_open (runs.dir, KEY, &error);
+  g_assert_cmpuint (runs_count_files (&runs, ".discard"), ==, 0);
+  session = vod_session_open (runs.dir, RUNS_KEY, &error);
   g_assert_no_error (error);
   found = vod_session_found (session);
   g_assert_nonnull (found);
@@ -1070,26 +930,26 @@ test_recording_goes_on_without_the_upload (gconstpointer data)
 static void
 test_recording_on_differs_from_the_last (void)
 {
-  g_autofree guint8 *old = media (PART_WAY);
-  g_autofree guint8 *bytes = changed_media (WHOLE, 3 * MIB);
+  g_autofree guint8 *old = runs_media (PART_WAY);
+  g_autofree guint8 *bytes = runs_changed_media (WHOLE, 3 * MIB);
   g_autofree gchar *aside = NULL;
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   runs.spool = TRUE;
   interrupted_run (&runs);
   emulator_add_faults (runs.emulator,
       "{\"op\":\"ApplyUploadUGC\",\"json\":{\"code\":10004,"
       "\"message\":\"invalid signature\"}}");
-  owner = run (&runs);
-  give (owner, bytes, MIB);
+  owner = runs_begin (&runs);
+  runs_give (owner, bytes, MIB);
   owner_wait_state (owner, "failed");
   record (owner, bytes + owner->size, WHOLE - owner->size);
   vod_upload_finish_record (owner->upload);
   g_assert_nonnull (owner->recovered);
   owner_free (owner);
-  aside = vod_session_path (runs.dir, KEY ".1", "media");
+  aside = vod_session_path (runs.dir, RUNS_KEY ".1", "media");
   assert_file (aside, old, PART_WAY);
   assert_file (runs.media, bytes, WHOLE);
   runs_clear (&runs);
@@ -1110,24 +970,24 @@ is_synced (gpointer data)
 static void
 test_what_the_disk_has_is_noted (void)
 {
-  g_autofree guint8 *bytes = media (1000);
+  g_autofree guint8 *bytes = runs_media (1000);
   const VodSessionState *found;
   VodSession *session;
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   runs.spool = TRUE;
   emulator_add_faults (
       runs.emulator, "{\"op\":\"CommitUploadUGC\",\"stall\":true}");
-  owner = run (&runs);
-  give (owner, bytes, 500);
+  owner = runs_begin (&runs);
+  runs_give (owner, bytes, 500);
   g_assert_true (test_wait_until (is_synced, &runs, 10));
-  give (owner, bytes + 500, 500);
+  runs_give (owner, bytes + 500, 500);
   vod_upload_finish (owner->upload);
   g_assert_true (emulator_wait_hits (runs.emulator, 1));
   owner_free (owner);
-  session = vod_session_open (runs.dir, KEY, NULL);
+  session = vod_session_open (runs.dir, RUNS_KEY, NULL);
   found = vod_session_found (session);
   g_assert_cmpuint (found->synced, ==, 1000);
   g_assert_true (found->same_boot);
@@ -1143,21 +1003,21 @@ typedef enum { SAME, CHANGED, SHORTER, GONE } Fate;
 static void
 try_source (Fate fate, const gchar *faults)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   g_autofree gchar *source = NULL;
   Owner *owner;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   source = g_build_filename (runs.dir, "source.mp4", NULL);
   g_assert_true (g_file_set_contents (source, (gchar *)bytes, WHOLE, NULL));
   runs.source = source;
   runs.identity = VOD_IDENTITY_FILE;
-  owner = run (&runs);
-  g_assert_cmpint (give (owner, bytes, PART_WAY), ==, VOD_FLOW_OK);
+  owner = runs_begin (&runs);
+  g_assert_cmpint (runs_give (owner, bytes, PART_WAY), ==, VOD_FLOW_OK);
   wait_up (owner, ALL_UP);
   if (fate == CHANGED) {
-    g_autofree guint8 *other = changed_media (WHOLE, 2 * MIB + 3);
+    g_autofree guint8 *other = runs_changed_media (WHOLE, 2 * MIB + 3);
     gint fd = g_open (source, O_WRONLY, 0);
 
     g_assert_cmpint (pwrite (fd, other, WHOLE, 0), ==, WHOLE);
@@ -1168,10 +1028,10 @@ try_source (Fate fate, const gchar *faults)
     g_assert_cmpint (g_unlink (source), ==, 0); /* but it is still open */
   }
   emulator_add_faults (runs.emulator, faults);
-  give (owner, bytes + PART_WAY, WHOLE - PART_WAY);
+  runs_give (owner, bytes + PART_WAY, WHOLE - PART_WAY);
   vod_upload_finish (owner->upload);
   if (fate == SAME || fate == GONE) {
-    wait_committed (owner);
+    runs_commit (owner);
     assert_last_media (&runs, bytes, WHOLE);
     g_assert_cmpuint (parts_sent (&runs), >=, 11);
   } else {
@@ -1206,17 +1066,17 @@ test_begun_anew_at_complete (gconstpointer data)
 static void
 test_begun_anew_from_the_spool (void)
 {
-  g_autofree guint8 *bytes = media (WHOLE);
+  g_autofree guint8 *bytes = runs_media (WHOLE);
   VodUploadStats stats;
   Runs runs;
 
-  runs_init (&runs);
+  begin_test (&runs);
   runs.spool = TRUE;
   emulator_add_faults (runs.emulator,
       "[{\"op\":\"UploadPart\",\"part\":5,\"forget-upload\":true,\"times\":1},"
       "{\"op\":\"CompleteMultipartUpload\",\"forget-upload\":true,"
       "\"times\":1}]");
-  g_free (whole_run (&runs, bytes, WHOLE, &stats));
+  g_free (runs_whole (&runs, bytes, WHOLE, &stats));
   assert_nothing_left (&runs);
   runs_clear (&runs);
 }
