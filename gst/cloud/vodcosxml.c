@@ -12,6 +12,7 @@
 #define VALUES_MAX 64
 #define VALUE_LENGTH_MAX 4096
 #define NAME_LENGTH_MAX 128
+#define CODE_MAX 40
 
 typedef struct {
   VodCosXml *xml;
@@ -226,6 +227,19 @@ vod_cos_xml_to_unix (const gchar *text)
   return date ? g_date_time_to_unix (date) : 0;
 }
 
+/* The service's codes are words of letters (protocol.md 5.3). What is none is not
+ * repeated: it may be anything, a secret too. */
+static gboolean
+is_code (const gchar *text)
+{
+  gsize len = strlen (text);
+
+  for (gsize i = 0; i < len; i++)
+    if (!g_ascii_isalpha (text[i]))
+      return FALSE;
+  return len > 0 && len <= CODE_MAX;
+}
+
 GError *
 vod_cos_xml_to_error (const VodCosXml *xml, guint status)
 {
@@ -238,8 +252,8 @@ vod_cos_xml_to_error (const VodCosXml *xml, guint status)
   VodErrorDetails *details;
   GError *error;
 
-  code = decisive_code (code && *code ? code : "Unknown", said);
-  named = vod_printable (code, 64);
+  code = decisive_code (code && is_code (code) ? code : "Unknown", said);
+  named = g_strdup (code);
   error = vod_error_new (VOD_ERROR_STORAGE,
       "the storage refused with %s%s%s (HTTP status %u)", named,
       *said ? ": " : "", said, status);

@@ -242,10 +242,11 @@ on_wrote_headers (SoupMessage *msg, VodHttpCall *call)
 {
   g_autoptr (GOutputStream) connection = NULL;
 
-  if (call->body == NULL || call->http->direct == NULL)
+  if (call->http->direct == NULL)
     return;
+  /* Also without a body: the next message may be on the same connection. */
   connection = vod_http_direct_find (call->http->direct, msg);
-  if (connection)
+  if (connection && call->body)
     vod_http_body_stream_set_direct (
         VOD_HTTP_BODY_STREAM (call->body), connection);
 }

@@ -55,16 +55,23 @@ take_turn (VodHttpBodyStream *self, gsize count, GCancellable *cancellable)
   return taken;
 }
 
+static gboolean
+is_late (VodHttpBodyStream *self, GError **error)
+{
+  if (!vod_http_deadline_passed (self->deadline))
+    return FALSE;
+  g_set_error_literal (
+      error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "the request is too slow");
+  return TRUE;
+}
+
 /* How many of @count bytes may go next. 0: none, with @error. */
 static gsize
 begin_piece (VodHttpBodyStream *self, gsize count, GCancellable *cancellable,
     GError **error)
 {
-  if (vod_http_deadline_passed (self->deadline)) {
-    g_set_error_literal (
-        error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "the request is too slow");
+  if (is_late (self, error))
     return 0;
-  }
   count = take_turn (self, count, cancellable);
   if (count == 0)
     g_cancellable_set_error_if_cancelled (cancellable, error);
@@ -112,6 +119,29 @@ find_piece (VodHttpBodyStream *self, gsize *count, GCancellable *cancellable,
   return read_piece (self, self->buffer, count, error) ? self->buffer : NULL;
 }
 
+/* As much at a time as the socket takes, so that a slow line shows what goes, and
+ * that it goes too slowly. */
+static gboolean
+write_piece (VodHttpBodyStream *self, const guint8 *bytes, gsize count,
+    GCancellable *cancellable, GError **error)
+{
+  while (count > 0) {
+    gssize n =
+        g_output_stream_write (self->direct, bytes, count, cancellable, error);
+
+    if (n < 0)
+      return FALSE;
+    bytes += n;
+    count -= n;
+    self->offset += n;
+    self->handed = n;
+    count_sent (self);
+    if (count > 0 && is_late (self, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 /* All of it. */
 static gboolean
 write_directly (
@@ -121,16 +151,10 @@ write_directly (
 
   while (self->offset < body->length) {
     gsize count = MIN (PIECE, body->length - self->offset);
-    const guint8 *bytes;
+    const guint8 *bytes = find_piece (self, &count, cancellable, error);
 
-    bytes = find_piece (self, &count, cancellable, error);
-    if (bytes == NULL ||
-        !g_output_stream_write_all (
-            self->direct, bytes, count, NULL, cancellable, error))
+    if (bytes == NULL || !write_piece (self, bytes, count, cancellable, error))
       return FALSE;
-    self->offset += count;
-    self->handed = count;
-    count_sent (self);
   }
   return TRUE;
 }

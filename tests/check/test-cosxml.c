@@ -247,6 +247,10 @@ test_decisive_codes (void)
       {"NoSuchUpload", "RequestTimeTooSkewed", "NoSuchUpload"},
       {"SlowDown", "Request has expired", "SlowDown"},
       {"", "SlowDown", "Unknown"},
+      /* What is no code is not repeated. */
+      {"Gu5t9xGARNpq86cd98joQYCN3EXAMPLE", "said", "Unknown"},
+      {"No Such Upload", "said", "Unknown"},
+      {"UnavailableForLegalReasons", "said", "UnavailableForLegalReasons"},
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (table); i++) {

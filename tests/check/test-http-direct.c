@@ -64,6 +64,90 @@ test_several_hosts_in_turn (void)
     test_soup_free (soups[i]);
 }
 
+/* As Initiate does before the parts, and HEAD before a resume. */
+static void
+test_on_a_connection_opened_without_a_body (void)
+{
+  g_autoptr (TestSoup) soup = test_soup_new ();
+  g_autoptr (VodHttp) http = test_http_open (5);
+  g_auto (VodHttpAnswer) answer = {0};
+  g_autoptr (GError) error = NULL;
+
+  test_soup_answer (soup, 200, NULL, NULL);
+  test_get (http, test_soup_uri (soup), &answer, &error);
+  g_assert_no_error (error);
+  put (http, soup, LARGE);
+  g_assert_cmpuint (test_soup_request (soup, 1)->connection, ==, 0);
+  g_assert_cmpuint (test_body_largest_piece (), >, LARGE_PIECE);
+}
+
+/* --- a slow line ----------------------------------------------------------*/
+
+static void
+read_head_only (TestRaw *raw, GIOStream *stream, guint n, gpointer data)
+{
+  g_autofree gchar *head = test_raw_read_head (stream);
+
+  while (!test_raw_stopping (raw))
+    test_raw_wait (raw, 100);
+}
+
+typedef struct {
+  TestRaw *raw;
+  GCancellable *cancellable;
+  gint sent; /* bytes, atomic */
+} Stalled;
+
+static void
+note_sent (gsize bytes, gpointer data)
+{
+  g_atomic_int_add (&((Stalled *)data)->sent, (gint)bytes);
+}
+
+static gpointer
+put_stalled (gpointer data)
+{
+  Stalled *stalled = data;
+  g_autoptr (VodHttp) http = test_http_open (30);
+  g_autofree gchar *uri = g_strconcat (test_raw_uri (stalled->raw), "/k", NULL);
+  VodHttpBody body = test_body (256 * MIB);
+  VodHttpRequest request = {.method = "PUT",
+      .uri = uri,
+      .body = &body,
+      .sent = note_sent,
+      .sent_data = stalled};
+  g_auto (VodHttpAnswer) answer = {0};
+  g_autoptr (GError) error = NULL;
+
+  test_expect_failure (
+      vod_http_send (http, &request, stalled->cancellable, &answer, &error),
+      error, VOD_ERROR_CANCELLED);
+  return NULL;
+}
+
+/* Whatever the socket has taken is told, not only whole pieces. */
+static void
+test_what_has_gone_is_told (void)
+{
+  g_autoptr (TestRaw) raw = test_raw_new (read_head_only, NULL);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  Stalled stalled = {raw, cancellable, 0};
+  GThread *thread = g_thread_new ("put", put_stalled, &stalled);
+  gint sent, before = -1;
+
+  for (;;) {
+    g_usleep (300000);
+    sent = g_atomic_int_get (&stalled.sent);
+    if (sent > 0 && sent == before)
+      break;
+    before = sent;
+  }
+  g_cancellable_cancel (cancellable);
+  g_thread_join (thread);
+  g_test_message ("%d bytes went", sent);
+  g_assert_cmpint (sent % (256 * 1024), !=, 0);
+}
+
 /* --- bytes that need not be read ------------------------------------------*/
 
 static gsize
@@ -150,6 +234,10 @@ main (int argc, char **argv)
       "/http-direct/not-for-a-small-body", test_not_for_a_small_body);
   g_test_add_func (
       "/http-direct/several-hosts-in-turn", test_several_hosts_in_turn);
+  g_test_add_func ("/http-direct/on-a-connection-opened-without-a-body",
+      test_on_a_connection_opened_without_a_body);
+  g_test_add_func (
+      "/http-direct/what-has-gone-is-told", test_what_has_gone_is_told);
   g_test_add_func ("/http-direct/bytes-in-memory-are-not-copied",
       test_bytes_in_memory_are_not_copied);
   g_test_add_func ("/http-direct/each-on-the-connection-that-is-open",
