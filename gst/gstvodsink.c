@@ -33,9 +33,8 @@
 #include <gio/gio.h>
 
 #include "gstvodimage.h"
-#include "gstvodmedia.h"
 #include "gstvodsettings.h"
-#include "gstvoduploads.h"
+#include "gstvodstream.h"
 
 GST_DEBUG_CATEGORY (gst_vod_sink_debug);
 #define GST_CAT_DEFAULT gst_vod_sink_debug
@@ -54,14 +53,10 @@ struct _GstVodSink {
   GMutex lock;
   GstVodSettings settings;
   GstVodUploads uploads;
+  GstVodStream stream;
 
   gboolean flushing; /* between unlock and unlock_stop */
   gboolean paused;   /* from PLAYING to PAUSED, until it is PLAYING again */
-  gboolean seek_pending;
-  guint64 seek_to; /* where the next byte goes, if pending */
-  const gchar *caps_type;
-  gchar *title;  /* tag */
-  GBytes *image; /* tag */
 };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
@@ -85,47 +80,11 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE (
 
 /* --- data -----------------------------------------------------------------*/
 
-/* What the stream itself says about the media. @file, @title and @image hold what
- * the facts point to. */
-static GstVodStreamFacts
-gather_facts (GstVodSink *self, gchar **file, gchar **title, GBytes **image)
-{
-  GstVodStreamFacts facts = {0};
-
-  *file = gst_vod_media_upstream_file (
-      GST_BASE_SINK_PAD (self), &facts.upstream_size);
-  facts.upstream_file = *file;
-  g_mutex_lock (&self->lock);
-  facts.caps_type = self->caps_type;
-  facts.title = *title = g_strdup (self->title);
-  facts.image = *image = self->image ? g_bytes_ref (self->image) : NULL;
-  g_mutex_unlock (&self->lock);
-  return facts;
-}
-
-/* The upload that the next byte belongs to, begun if there is none; NULL if
- * that failed, which has been said. */
-static VodUpload *
-begin_upload (GstVodSink *self)
-{
-  g_autofree gchar *file = NULL, *title = NULL;
-  g_autoptr (GBytes) image = NULL;
-
-  if (!gst_vod_uploads_active (&self->uploads)) {
-    GstVodStreamFacts facts = gather_facts (self, &file, &title, &image);
-
-    gst_vod_uploads_begin (&self->uploads, &facts);
-  }
-  return gst_vod_uploads_ref (&self->uploads);
-}
-
 /* What comes belongs to another upload. */
 static void
 retire_upload (GstVodSink *self, gboolean discard)
 {
-  g_mutex_lock (&self->lock);
-  self->seek_pending = FALSE;
-  g_mutex_unlock (&self->lock);
+  gst_vod_stream_forget_seek (&self->stream);
   gst_vod_uploads_retire (&self->uploads, discard);
 }
 
@@ -159,31 +118,16 @@ handle_flow (GstVodSink *self, VodFlow flow)
   return GST_FLOW_FLUSHING;
 }
 
-static void
-apply_seek (GstVodSink *self, VodUpload *upload)
-{
-  gboolean pending;
-  guint64 position;
-
-  g_mutex_lock (&self->lock);
-  pending = self->seek_pending;
-  position = self->seek_to;
-  self->seek_pending = FALSE;
-  g_mutex_unlock (&self->lock);
-  if (pending)
-    vod_upload_seek (upload, position);
-}
-
 static GstFlowReturn
 write_bytes (GstVodSink *self, const guint8 *data, gsize size)
 {
-  VodUpload *upload = begin_upload (self);
+  VodUpload *upload = gst_vod_stream_begin_upload (&self->stream);
   GstFlowReturn ret = GST_FLOW_CUSTOM_SUCCESS;
   gsize done = 0;
 
   if (upload == NULL)
     return flow_after_failure (self);
-  apply_seek (self, upload);
+  gst_vod_stream_apply_seek (&self->stream, upload);
   while (ret == GST_FLOW_CUSTOM_SUCCESS) {
     gsize taken;
     VodFlow flow = vod_upload_write (upload, data + done, size - done, &taken);
@@ -201,7 +145,7 @@ write_bytes (GstVodSink *self, const guint8 *data, gsize size)
 static GstFlowReturn
 fail_unreadable (GstVodSink *self)
 {
-  VodUpload *upload = begin_upload (self);
+  VodUpload *upload = gst_vod_stream_begin_upload (&self->stream);
   GError *error =
       vod_error_new (VOD_ERROR_READ, "A buffer of the stream cannot be read");
 
@@ -331,72 +275,12 @@ gst_vod_sink_unlock_stop (GstBaseSink *sink)
 
 /* --- events and queries of the pipeline -----------------------------------*/
 
-static void
-handle_segment (GstVodSink *self, GstEvent *event)
-{
-  const GstSegment *segment;
-  g_autofree gchar *file = NULL;
-  guint64 size;
-
-  gst_event_parse_segment (event, &segment);
-  if (segment->format != GST_FORMAT_BYTES)
-    return;
-  file = gst_vod_media_upstream_file (GST_BASE_SINK_PAD (self), &size);
-  GST_DEBUG_OBJECT (
-      self, "next byte goes to %" G_GUINT64_FORMAT, segment->start);
-  g_mutex_lock (&self->lock);
-  self->seek_pending = TRUE;
-  self->seek_to = segment->start;
-  /* A muxer before a tee asks another branch whether it can seek. One that does
-   * not rewrite speaks of times. */
-  if (file == NULL)
-    gst_vod_uploads_expect_rewrites (&self->uploads, TRUE);
-  g_mutex_unlock (&self->lock);
-}
-
-/* The stream is another one: its tags are forgotten. With the lock. */
-static void
-forget_tags (GstVodSink *self)
-{
-  g_clear_pointer (&self->title, g_free);
-  g_clear_pointer (&self->image, g_bytes_unref);
-}
-
-static void
-handle_tag (GstVodSink *self, GstEvent *event)
-{
-  GBytes *image;
-  GstTagList *tags;
-  gchar *title = NULL;
-
-  gst_event_parse_tag (event, &tags);
-  gst_tag_list_get_string (tags, GST_TAG_TITLE, &title);
-  image = gst_vod_image_from_tags (tags);
-  g_mutex_lock (&self->lock);
-  if (title) {
-    g_free (self->title);
-    self->title = title;
-  }
-  if (image) {
-    g_clear_pointer (&self->image, g_bytes_unref);
-    self->image = image;
-    gst_vod_uploads_note_image (&self->uploads, image);
-  }
-  g_mutex_unlock (&self->lock);
-}
-
 static gboolean
 gst_vod_sink_event (GstBaseSink *sink, GstEvent *event)
 {
   GstVodSink *self = GST_VOD_SINK (sink);
 
   switch (GST_EVENT_TYPE (event)) {
-    case GST_EVENT_SEGMENT:
-      handle_segment (self, event);
-      break;
-    case GST_EVENT_TAG:
-      handle_tag (self, event);
-      break;
     case GST_EVENT_FLUSH_STOP:
       /* As filesink: the media begins again at byte 0. */
       retire_upload (self, TRUE);
@@ -404,11 +288,10 @@ gst_vod_sink_event (GstBaseSink *sink, GstEvent *event)
     case GST_EVENT_STREAM_START:
       if (gst_vod_uploads_outcome (&self->uploads) != GST_VOD_UNDER_WAY)
         retire_upload (self, FALSE);
-      g_mutex_lock (&self->lock);
-      forget_tags (self);
-      g_mutex_unlock (&self->lock);
+      gst_vod_stream_forget_tags (&self->stream);
       break;
     default:
+      gst_vod_stream_note_event (&self->stream, event);
       break;
   }
   return GST_BASE_SINK_CLASS (parent_class)->event (sink, event);
@@ -417,75 +300,15 @@ gst_vod_sink_event (GstBaseSink *sink, GstEvent *event)
 static gboolean
 gst_vod_sink_set_caps (GstBaseSink *sink, GstCaps *caps)
 {
-  GstVodSink *self = GST_VOD_SINK (sink);
-
-  g_mutex_lock (&self->lock);
-  self->caps_type = gst_vod_media_type_from_caps (caps);
-  g_mutex_unlock (&self->lock);
-  return TRUE;
-}
-
-/* Muxers that rewrite ask first; what they may rewrite is kept from then on. */
-static void
-answer_seeking (GstVodSink *self, GstQuery *query)
-{
-  GstFormat format;
-
-  gst_query_parse_seeking (query, &format, NULL, NULL, NULL);
-  if (format != GST_FORMAT_BYTES && format != GST_FORMAT_DEFAULT) {
-    gst_query_set_seeking (query, format, FALSE, 0, -1);
-    return;
-  }
-  gst_query_set_seeking (query, GST_FORMAT_BYTES, TRUE, 0, -1);
-  g_mutex_lock (&self->lock);
-  gst_vod_uploads_expect_rewrites (&self->uploads, TRUE);
-  g_mutex_unlock (&self->lock);
-}
-
-static guint64
-byte_position (GstVodSink *self)
-{
-  guint64 position;
-
-  g_mutex_lock (&self->lock);
-  position = self->seek_pending ? self->seek_to
-                                : gst_vod_uploads_position (&self->uploads);
-  g_mutex_unlock (&self->lock);
-  return position;
-}
-
-static gboolean
-answer_position (GstVodSink *self, GstQuery *query)
-{
-  GstFormat format;
-
-  gst_query_parse_position (query, &format, NULL);
-  if (format != GST_FORMAT_BYTES && format != GST_FORMAT_DEFAULT)
-    return FALSE;
-  gst_query_set_position (query, GST_FORMAT_BYTES, byte_position (self));
+  gst_vod_stream_note_caps (&GST_VOD_SINK (sink)->stream, caps);
   return TRUE;
 }
 
 static gboolean
 gst_vod_sink_query (GstBaseSink *sink, GstQuery *query)
 {
-  GstVodSink *self = GST_VOD_SINK (sink);
-
-  switch (GST_QUERY_TYPE (query)) {
-    case GST_QUERY_SEEKING:
-      answer_seeking (self, query);
-      return TRUE;
-    case GST_QUERY_FORMATS:
-      gst_query_set_formats (query, 2, GST_FORMAT_DEFAULT, GST_FORMAT_BYTES);
-      return TRUE;
-    case GST_QUERY_POSITION:
-      if (answer_position (self, query))
-        return TRUE;
-      break;
-    default:
-      break;
-  }
-  return GST_BASE_SINK_CLASS (parent_class)->query (sink, query);
+  return gst_vod_stream_answer (&GST_VOD_SINK (sink)->stream, query) ||
+      GST_BASE_SINK_CLASS (parent_class)->query (sink, query);
 }
 
 /* What an application asks does not come by the pad; the base class would
@@ -494,7 +317,7 @@ static gboolean
 gst_vod_sink_element_query (GstElement *element, GstQuery *query)
 {
   if (GST_QUERY_TYPE (query) == GST_QUERY_POSITION &&
-      answer_position (GST_VOD_SINK (element), query))
+      gst_vod_stream_answer (&GST_VOD_SINK (element)->stream, query))
     return TRUE;
   return GST_ELEMENT_CLASS (parent_class)->query (element, query);
 }
@@ -558,11 +381,7 @@ gst_vod_sink_change_state (GstElement *element, GstStateChange transition)
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     set_paused (self, FALSE);
     retire_upload (self, FALSE);
-    g_mutex_lock (&self->lock);
-    gst_vod_uploads_expect_rewrites (&self->uploads, FALSE);
-    self->caps_type = NULL;
-    forget_tags (self);
-    g_mutex_unlock (&self->lock);
+    gst_vod_stream_forget (&self->stream);
   }
   return ret;
 }
@@ -653,7 +472,7 @@ gst_vod_sink_finalize (GObject *object)
 
   gst_vod_uploads_clear (&self->uploads);
   gst_vod_settings_clear (&self->settings);
-  forget_tags (self);
+  gst_vod_stream_clear (&self->stream);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (parent_class)->finalize (object);
 }
@@ -666,6 +485,7 @@ gst_vod_sink_init (GstVodSink *self)
   g_mutex_init (&self->lock);
   gst_vod_settings_init (&self->settings);
   gst_vod_uploads_init (&self->uploads, sink, &self->lock, &self->settings);
+  gst_vod_stream_init (&self->stream, sink, &self->lock, &self->uploads);
   gst_base_sink_set_sync (sink, FALSE);
   gst_base_sink_set_last_sample_enabled (sink, FALSE);
   /* Streamable muxers send TIME segments: not a byte may be clipped. */
