@@ -381,5 +381,6 @@ main (int argc, char **argv)
   gst_object_unref (app.split);
   gst_object_unref (app.pipeline);
   g_main_loop_unref (app.loop);
+  gst_deinit (); /* the leaks tracer tells then */
   return app.code;
 }

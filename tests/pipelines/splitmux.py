@@ -80,9 +80,9 @@ class Case(unittest.TestCase):
         return ["max-size-time=1000000000", "send-keyframe-requests=true",
                 "location=" + location]
 
-    def start(self, args):
+    def start(self, args, env=None):
         self.program = harness.Program(args, env={
-            "XDG_STATE_HOME": os.path.dirname(self.state_dir)})
+            "XDG_STATE_HOME": os.path.dirname(self.state_dir), **(env or {})})
         return self.program
 
     def launch(self, splitter, *sources):
@@ -92,12 +92,12 @@ class Case(unittest.TestCase):
         return self.start(harness.launch(
             [*splitter, *" ".join(sources).split()]))
 
-    def record(self, splitter, *sources, options=(), prefix=()):
+    def record(self, splitter, *sources, options=(), prefix=(), env=None):
         """Begins to record with the application."""
         splitter = [re.sub("^([a-z-]+)=(.*)$", r'\1="\2"', word)
                     for word in splitter]
         return self.start([*prefix, harness.FRAGMENTS, *options,
-                           " ".join([*splitter, *sources])])
+                           " ".join([*splitter, *sources])], env)
 
     def end(self, code=0, timeout=60):
         result = self.program.finish(timeout)
@@ -297,8 +297,11 @@ class TestFragments(Case):
         """an application gets each file id before EOS, by a message and by
         the sink of splitmuxsink's; signatures are asked for by signal"""
         self.record(self.split(signature=False), video(4, live=True),
-                    options=["--ask", "--nosy"])
+                    options=["--ask", "--nosy"], env={
+                        "GST_TRACERS": "leaks", "GST_DEBUG": "GST_TRACER:7"})
         result = self.end()
+        self.assertIn("object-alive", result.err)  # as the tracer is made
+        self.assertNotRegex(result.err, r"type-name=\(string\)[A-Z]")
         media = {m["name"]: m for m in self.emulator.state()["media"]}
         self.assertEqual(sorted(media), names(4))
         finishes = harness.lines(result.out, "message", "vodsink-finish")
