@@ -537,7 +537,7 @@ install_signals (GObjectClass *klass)
    * Emitted by the application, from any thread: ends the upload now and
    * deletes its parts at the service. The pipeline gets an ERROR, also with
    * #GstVodSink:fatal-errors %FALSE. Does nothing unless an upload is under
-   * way.
+   * way; once the media is committed, only its cover is given up.
    */
   signals[SIGNAL_CANCEL] = g_signal_new_class_handler ("cancel",
       G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION,

@@ -163,8 +163,7 @@ vod_upload_prepare_cover (VodUpload *upload, VodJob *job)
 gboolean
 vod_upload_begin_exchange (VodUpload *upload, GBytes *best)
 {
-  if (best == NULL || upload->end != VOD_END_NONE || upload->hurry ||
-      !vod_cover_wants_exchange (&upload->cover, best))
+  if (best == NULL || !vod_cover_wants_exchange (&upload->cover, best))
     return FALSE;
   upload->exchange = g_bytes_ref (best);
   upload->cover_failed = 0;
@@ -172,14 +171,14 @@ vod_upload_begin_exchange (VodUpload *upload, GBytes *best)
   return TRUE;
 }
 
-gboolean
+void
 vod_upload_end_exchange (VodUpload *upload)
 {
   GPtrArray *requests;
 
   upload->hurry = TRUE;
   if (!vod_upload_is_exchanging (upload) || upload->ending)
-    return FALSE;
+    return;
   upload->ending = TRUE;
   requests = vod_upload_take_requests (upload);
   g_cond_broadcast (&upload->work);
@@ -191,7 +190,6 @@ vod_upload_end_exchange (VodUpload *upload)
           "The media is committed, but was stopped before its cover was"));
   g_mutex_lock (&upload->lock);
   vod_upload_tell_success (upload);
-  return TRUE;
 }
 
 /* --- what came of it ------------------------------------------------------*/

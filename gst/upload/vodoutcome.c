@@ -158,6 +158,8 @@ settle_commit (VodWorker *worker, VodJob *job)
   vod_upload_return_to_lock (worker);
   if (!vod_upload_begin_exchange (upload, cover))
     vod_upload_tell_success (upload);
+  else if (upload->hurry)
+    vod_upload_end_exchange (upload);
 }
 
 /* The upload is open: parts may be sent. */

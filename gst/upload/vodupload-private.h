@@ -333,7 +333,7 @@ gboolean vod_upload_is_exchange (const VodJob *job);
 
 /* The media is committed, and nobody waits for its cover any more: if that is
  * being exchanged, this is its end. Gives up the lock to tell the owner. */
-gboolean vod_upload_end_exchange (VodUpload *upload);
+void vod_upload_end_exchange (VodUpload *upload);
 
 /* Is @job done for nothing but the cover, so that the media does without? */
 gboolean vod_upload_is_for_cover (const VodUpload *upload, const VodJob *job);

@@ -115,7 +115,8 @@ typedef enum {
 } VodUploadWarning;
 
 /* Called without any lock, from a worker; `failed`, `milestone` and `warning`
- * from the streaming thread too. Any may be called while vod_upload_stop()
+ * from the streaming thread too; `mishap`, `milestone` and `finished` also by
+ * vod_upload_stop() and vod_upload_fail(). Any may be called while vod_upload_stop()
  * runs, none after vod_upload_join() returned TRUE. */
 typedef struct {
   /* Is there anybody to ask? Then: a new string, or NULL for "later". May
@@ -213,10 +214,13 @@ VodFlow vod_upload_wait (VodUpload *upload);
 void vod_upload_interrupt (VodUpload *upload, gboolean interrupted);
 
 /* Ends the upload with @error (taken): `failed` is called, its requests are
- * cancelled and its parts deleted. Nothing happens if it has ended. */
+ * cancelled and its parts deleted. Nothing happens if it has ended, or if its
+ * media is committed: then VOD_ERROR_CANCELLED only ends the exchange of the
+ * cover, and `finished` is called. */
 void vod_upload_fail (VodUpload *upload, GError *error);
 
-/* Ends the upload if it has not ended: cancels its requests. If the media cannot
+/* Ends the upload if it has not ended: cancels its requests. If its media is
+ * committed, and it is the cover that is exchanged, `finished` is called. If the media cannot
  * be resumed, or @discard, or discard-on-stop, parts at the service are deleted
  * by a worker in the background (one DELETE), or remembered to be deleted by a
  * later upload. Returns at once. */

@@ -640,6 +640,30 @@ test_from_within_a_mishap (gconstpointer data)
   cover_run_clear (&run);
 }
 
+/* … when the media is just committed, and nothing of the cover is begun. */
+static void
+test_from_within_the_first_mishap (gconstpointer data)
+{
+  CoverRun run;
+  Owner *owner;
+
+  cover_run_init (&run);
+  owner = cover_run_begin (&run);
+  owner->at_mishap = (void (*) (gpointer))data;
+  owner_write_mib (owner, 1);
+  owner_wait_opened (owner);
+  owner_set_cover (owner, VOD_COVER_SAMPLE, cover_jpeg ('a'));
+  vod_upload_finish (owner->upload);
+  g_assert_cmpint (vod_upload_wait (owner->upload), ==,
+      data == (gconstpointer)stop_it ? VOD_FLOW_STOPPED : VOD_FLOW_OK);
+  g_assert_true (vod_upload_join (owner->upload));
+  g_assert_cmpstr (owner->story->str, ==,
+      "opening opened closing mishap-cover mishap-cover closed finished");
+  g_assert_cmpint (owner->mishap_code, ==, VOD_ERROR_CANCELLED);
+  cover_run_assert_counts (&run, 1, 0, 1);
+  cover_run_clear (&run);
+}
+
 static void
 linger (gpointer data)
 {
@@ -798,6 +822,10 @@ main (int argc, char **argv)
       "/upload/cover/within/cancel", cancel_it, test_from_within_a_mishap);
   g_test_add_data_func (
       "/upload/cover/within/stop", stop_it, test_from_within_a_mishap);
+  g_test_add_data_func ("/upload/cover/within/cancel-before", cancel_it,
+      test_from_within_the_first_mishap);
+  g_test_add_data_func ("/upload/cover/within/stop-before", stop_it,
+      test_from_within_the_first_mishap);
   g_test_add_data_func ("/upload/cover/told-first/beside",
       GINT_TO_POINTER (FALSE), test_a_mishap_is_told_before_anything_goes_on);
   g_test_add_data_func ("/upload/cover/told-first/exchange",

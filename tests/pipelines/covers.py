@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import os
+import signal
 import sys
 import unittest
 
@@ -252,6 +253,48 @@ class TestSong(CoverCase):
         other = self.draw(path, pattern="snow")
         result = self.upload_song("cover-location=" + path)
         self.check(result.out, other)
+
+
+class TestInterrupted(CoverCase):
+    """What kill -9 has left, with a cover or without"""
+
+    def interrupt(self, *settings):
+        self.states = os.path.join(self.where, "state")
+        program = harness.Program(harness.launch(
+            ("filesrc location=%s/short.mkv ! matroskademux ! h264parse ! "
+             "clocksync ! mpegtsmux !" % harness.content()).split() +
+            harness.sink(self.emulator, "spool=true", "media-type=ts",
+                         "slice-size=1048576", "state-dir=" + self.states,
+                         *settings)))
+        program.wait_for(lambda: any(u["parts"] for u in
+                                     self.emulator.state()["uploads"]))
+        program.signal(signal.SIGKILL)
+        program.finish()
+        self.settled = harness.settled(self.emulator)
+
+    def resume(self, *settings):
+        base = "http://127.0.0.1:%d" % self.emulator.port
+        result = harness.run([harness.RESUME, "--state-dir", self.states,
+                              "--signature-url", base + "/signature",
+                              *settings])
+        self.assertEqual(result.code, 0, result.tail())
+        return result
+
+    def test_the_first_run_has_uploaded_it(self):
+        """It is committed with the media that another run finishes"""
+        picture = self.draw()
+        self.interrupt("cover-location=" + self.cover)
+        self.assertEqual(self.settled["requests"]["PutObject"], {"200": 1})
+        os.unlink(self.cover)
+        self.resume()
+        self.assertEqual(self.get(self.media()["cover"]["url"]), picture)
+        self.assertEqual(self.count("PutObject"), 1)
+
+    def test_the_second_run_brings_it(self):
+        picture = self.draw()
+        self.interrupt()
+        self.resume("--set", "cover-location=" + self.cover)
+        self.assertEqual(self.get(self.media()["cover"]["url"]), picture)
 
 
 class TestSecrets(CoverCase):
