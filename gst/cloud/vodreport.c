@@ -93,7 +93,10 @@ vod_report_body (const VodReport *report, const gchar *endpoint)
   add_int (builder, "reqType", report->type);
   add_int (builder, "errCode", report->error ? 1 : 0);
   add_code (builder, report);
-  add_text (builder, "errMsg", report->error ? report->error->message : "",
+  add_text (builder, "errMsg",
+      report->message     ? report->message
+          : report->error ? report->error->message
+                          : "",
       MESSAGE_MAX);
   add_int (builder, "reqTimeCost", report->cost);
   add_int (builder, "reqTime", report->begun);

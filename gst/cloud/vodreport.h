@@ -40,9 +40,10 @@ typedef struct {
   const gchar *file_id;     /* once committed */
 
   VodReportType type;
-  GError *error; /* NULL: it went well */
-  gint64 begun;  /* Unix ms */
-  gint64 cost;   /* ms */
+  GError *error;        /* NULL: it went well */
+  const gchar *message; /* in the place of what @error says */
+  gint64 begun;         /* Unix ms */
+  gint64 cost;          /* ms */
 } VodReport;
 
 /* The JSON for @endpoint. Strings are cut where they are too long, and made

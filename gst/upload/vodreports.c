@@ -64,6 +64,51 @@ size_of (VodUpload *upload)
   return stats.size <= expected ? expected : 0;
 }
 
+/* In a word, what kind of failure it was. */
+static const gchar *
+class_of (const GError *error)
+{
+  switch (error->code) {
+    case VOD_ERROR_NETWORK:
+      return "network";
+    case VOD_ERROR_TLS:
+      return "TLS";
+    case VOD_ERROR_HTTP:
+    case VOD_ERROR_PROTOCOL:
+      return "bad answer";
+    case VOD_ERROR_SERVICE:
+      return "service";
+    case VOD_ERROR_SIGNATURE:
+      return "no signature";
+    case VOD_ERROR_LOCAL:
+    case VOD_ERROR_NO_SPACE:
+    case VOD_ERROR_BUSY:
+      return "local storage";
+    default:
+      return "other";
+  }
+}
+
+/* Whom this machine asks for signatures and where it keeps what is nobody's
+ * business: of such an @error, what may be told; of any other, NULL. */
+static gchar *
+discreet_message (GError *error)
+{
+  VodPhase phase = vod_error_details (error)->phase;
+
+  switch (error->code) {
+    case VOD_ERROR_LOCAL:
+    case VOD_ERROR_NO_SPACE:
+    case VOD_ERROR_BUSY:
+      break;
+    default:
+      if (phase != VOD_PHASE_SIGNATURE && phase != VOD_PHASE_SPOOL &&
+          phase != VOD_PHASE_SESSION)
+        return NULL;
+  }
+  return g_strdup_printf ("%s: %s", vod_phase_name (phase), class_of (error));
+}
+
 /* Completes @report, of what began at @begun and has @ended (monotonic µs; 0:
  * just now), and sends it. @applied: NULL if it is not known. With the lock. */
 static void
@@ -72,8 +117,10 @@ report (VodUpload *upload, VodReport *report, const VodApiApplied *applied,
 {
   const VodUploadSettings *settings = &upload->settings;
   gint64 now = g_get_monotonic_time ();
-  g_autofree gchar *region = NULL;
+  g_autofree gchar *region = NULL, *message = NULL;
 
+  if (report->error)
+    report->message = message = discreet_message (report->error);
   report->device = settings->report_device;
   report->file_size = size_of (upload);
   report->file_name = settings->name;

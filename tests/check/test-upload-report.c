@@ -14,6 +14,8 @@ typedef struct {
   guint64 expected_size;
   gboolean silent;  /* no report id */
   gboolean nearest; /* storage-region=auto */
+  const gchar *signature_url;
+  const gchar *state_dir; /* of a spool */
 } Scene;
 
 static void
@@ -29,6 +31,9 @@ adjust (VodUploadSettings *settings, gpointer data)
       (gchar *)(scene->report_endpoint ? scene->report_endpoint
                                        : emulator_uri (scene->emulator));
   settings->report_device = (gchar *)"GStreamer, test";
+  settings->signature_url = (gchar *)scene->signature_url;
+  settings->state_dir = (gchar *)scene->state_dir;
+  settings->spool = scene->state_dir != NULL;
 }
 
 static Owner *
@@ -388,6 +393,60 @@ test_what_the_stream_did_is_not_the_storages_failure (void)
   owner_free (owner);
 }
 
+/* Whom this machine asks for signatures, and where it keeps what, is for its
+ * users to know; the ERROR tells them. */
+static void
+test_what_is_private_is_not_reported (gconstpointer data)
+{
+  gboolean of_disk = GPOINTER_TO_INT (data);
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  Scene scene = {.emulator = emulator};
+  Owner *owner;
+  g_autoptr (JsonArray) reports = NULL;
+
+  if (of_disk)
+    scene.state_dir = "/dev/null/place";
+  else
+    scene.signature_url = "http://127.0.0.1:1/place";
+  owner = owner_in (&scene);
+  vod_upload_set_signature (owner->upload, NULL);
+  vod_upload_set_retry_duration (owner->upload, 0);
+  owner_write (owner, 1000);
+  vod_upload_finish (owner->upload);
+  g_assert_cmpint (vod_upload_wait (owner->upload), ==, VOD_FLOW_FAILED);
+  g_test_message ("%s", owner->error_text);
+  g_assert_nonnull (
+      strstr (owner->error_text, of_disk ? "/dev/null" : "127.0.0.1"));
+  reports = expect_story (emulator, "40001!");
+  assert_text (report_at (reports, 0), "errMsg",
+      of_disk ? "session: local storage" : "signature: network");
+  owner_free (owner);
+}
+
+/* The service's number stays, and its words are its own affair. */
+static void
+test_a_refused_signature (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  Scene scene = {.emulator = emulator};
+  Owner *owner = owner_in (&scene);
+  g_autoptr (JsonArray) reports = NULL;
+
+  emulator_add_faults (emulator,
+      "{\"op\":\"ApplyUploadUGC\",\"json\":{\"code\":10010,"
+      "\"message\":\"too old\"}}");
+  owner_write (owner, 1000);
+  vod_upload_finish (owner->upload);
+  g_assert_cmpint (vod_upload_wait (owner->upload), ==, VOD_FLOW_FAILED);
+  reports = expect_story (emulator, "10001! 40001!");
+  g_assert_nonnull (
+      strstr (json_object_get_string_member (report_at (reports, 0), "errMsg"),
+          "too old"));
+  assert_int (report_at (reports, 1), "vodErrCode", 10010);
+  assert_text (report_at (reports, 1), "errMsg", "signature: service");
+  owner_free (owner);
+}
+
 static gboolean
 reporter_is_quiet (gpointer data)
 {
@@ -555,6 +614,12 @@ main (int argc, char **argv)
     g_test_add_data_func (path, GUINT_TO_POINTER (i), test_trouble);
   }
   g_test_add_func ("/upload/report/no-signature", test_no_signature_is_no_try);
+  g_test_add_data_func ("/upload/report/private/signature",
+      GINT_TO_POINTER (FALSE), test_what_is_private_is_not_reported);
+  g_test_add_data_func ("/upload/report/private/disk", GINT_TO_POINTER (TRUE),
+      test_what_is_private_is_not_reported);
+  g_test_add_func (
+      "/upload/report/refused-signature", test_a_refused_signature);
   g_test_add_func ("/upload/report/stream",
       test_what_the_stream_did_is_not_the_storages_failure);
   g_test_add_func (
