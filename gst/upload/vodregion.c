@@ -297,8 +297,9 @@ search_region (const VodUploadSettings *settings, const gchar *signature,
 static gboolean
 is_worth_another (const gchar *signature, const GError *error)
 {
-  return signature == NULL || error->code == VOD_ERROR_CANCELLED ||
-      error->code == VOD_ERROR_SERVICE;
+  if (signature == NULL)
+    return error->code != VOD_ERROR_NETWORK;
+  return error->code == VOD_ERROR_CANCELLED || error->code == VOD_ERROR_SERVICE;
 }
 
 gchar *

@@ -6,8 +6,8 @@
  *
  * What was found is known to the process from then on, by endpoint. That nothing
  * was found is known for `region_again` ms: where a firewall lets nothing but the
- * endpoint through, splitmuxsink shall not wait for the same silence with every
- * fragment. Of uploads that begin together one asks, and the others wait for
+ * endpoint through, or does not answer who asks for a signature, splitmuxsink
+ * shall not wait for the same silence with every fragment. Of uploads that begin together one asks, and the others wait for
  * what it finds.
  */
 #pragma once

@@ -303,6 +303,36 @@ test_no_signature (void)
   expect_region (&seeker, "ap-a");
 }
 
+static gchar *
+sign_unreachable (gpointer data, GError **error)
+{
+  Seeker *seeker = data;
+
+  g_atomic_int_inc (&seeker->signatures);
+  vod_error_set (error, VOD_ERROR_NETWORK, "signature-url: no answer");
+  return NULL;
+}
+
+/* The next one shall not wait for the same silence. */
+static void
+test_nobody_signs (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  g_auto (Seeker) seeker = seeker_of (emulator_uri (emulator));
+
+  seeker.settings.region_again = 500;
+  g_assert_null (vod_region_find (
+      &seeker.settings, sign_unreachable, &seeker, NULL, NULL, &seeker.error));
+  g_assert_error (seeker.error, VOD_ERROR, VOD_ERROR_NETWORK);
+  g_assert_cmpint (seeker.signatures, ==, 1);
+  offer (emulator, "ap-a a.localhost ap-a b.localhost");
+  expect_none (&seeker, VOD_ERROR_NETWORK, "a short while ago");
+  g_assert_cmpint (seeker.signatures, ==, 1);
+  g_usleep (520 * MS);
+  expect_region (&seeker, "ap-a");
+  g_assert_cmpint (seeker.signatures, ==, 2);
+}
+
 static void
 test_authority_is_not_readable (void)
 {
@@ -513,6 +543,7 @@ main (int argc, char **argv)
   g_test_add_func ("/region/prepare-trickles", test_prepare_trickles);
   g_test_add_func ("/region/nobody-answers", test_nobody_answers);
   g_test_add_func ("/region/no-signature", test_no_signature);
+  g_test_add_func ("/region/nobody-signs", test_nobody_signs);
   g_test_add_func ("/region/no-authority", test_authority_is_not_readable);
   g_test_add_func ("/region/tls", test_tls);
   g_test_add_data_func (
