@@ -601,7 +601,7 @@ learn_from_refusal (VodWorker *worker, const VodJob *job, GError *error)
 
   switch (job->kind) {
     case VOD_JOB_APPLY:
-      if (vod_upload_drop_region (worker, error) ||
+      if (vod_upload_drop_region (upload, error) ||
           may_be_the_cover (upload, job, error))
         return TRUE;
       return upload->resuming && vod_upload_begin_anew (worker, job, error);

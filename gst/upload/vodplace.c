@@ -86,24 +86,34 @@ is_refusal (GError *error)
 }
 
 gboolean
-vod_upload_drop_region (VodWorker *worker, GError *error)
+vod_upload_drop_region (VodUpload *upload, GError *error)
 {
-  VodUpload *upload = worker->upload;
+  if (!is_refusal (error))
+    return FALSE;
+  /* It was refused without the region too: that was not the reason. */
+  g_clear_pointer (&upload->region_blamed, g_free);
+  if (upload->region == NULL)
+    return FALSE;
+  upload->region_blamed =
+      g_strdup_printf ("storage-region=auto has found %s, but %s; the "
+                       "service chooses one",
+          upload->region, error->message);
+  g_clear_pointer (&upload->region, g_free);
+  return TRUE;
+}
+
+void
+vod_upload_convict_region (VodUpload *upload)
+{
   g_autofree gchar *message = NULL;
 
-  if (upload->region == NULL || !is_refusal (error))
-    return FALSE;
-  message = g_strdup_printf ("storage-region=auto has found %s, but %s; the "
-                             "service chooses one",
-      upload->region, error->message);
-  g_clear_pointer (&upload->region, g_free);
-  worker->busy = TRUE;
-  g_mutex_unlock (&upload->lock);
-  vod_region_drop (&upload->settings);
-  upload->events.notice (message, upload->data);
   g_mutex_lock (&upload->lock);
-  worker->busy = FALSE;
-  return TRUE;
+  message = g_steal_pointer (&upload->region_blamed);
+  g_mutex_unlock (&upload->lock);
+  if (message == NULL)
+    return;
+  vod_region_drop (&upload->settings);
+  say (upload, message, NULL);
 }
 
 /* --- the accelerated host ---------------------------------------------------*/

@@ -137,6 +137,8 @@ struct _VodUpload {
   VodApiApplied *applied; /* replaced as a whole */
   gchar *region;          /* the nearest, once it was found; or NULL */
   gboolean region_sought; /* it was tried to find it */
+  gchar *region_blamed;   /* Apply was refused with it, and not yet tried
+                           * without: what to say if that succeeds */
   GPtrArray *left_hosts;  /* accelerated ones that were given up, base URIs */
   gboolean told_host;     /* that one is not used */
   gchar *upload_id;
@@ -282,10 +284,14 @@ VodStep vod_upload_first_step (const VodUpload *upload);
 /* REGION: finds the nearest region; NULL: none. Blocks. Without the lock. */
 gchar *vod_upload_find_region (VodWorker *worker);
 
-/* The service has refused an Apply with @error. If that may be because of the
- * region that was found: TRUE, and the next one goes without. With the lock,
- * which it gives up and takes again. */
-gboolean vod_upload_drop_region (VodWorker *worker, GError *error);
+/* Apply has failed with @error. If that may be because of the region that was
+ * found: TRUE, and the next one goes without. With the lock. */
+gboolean vod_upload_drop_region (VodUpload *upload, GError *error);
+
+/* Apply has succeeded. If that is because it went without the region that was
+ * found, other uploads of the process do without it too. Without the lock. */
+void vod_upload_convict_region (VodUpload *upload);
+
 /* May @try be done now? Else *@wake is when, if that is known. With the
  * lock. */
 gboolean vod_upload_try_ready (const VodTry *try, gint64 now, gint64 *wake);

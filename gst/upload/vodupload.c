@@ -117,6 +117,7 @@ upload_clear (gpointer memory)
   g_free (upload->kept_spool);
   g_clear_pointer (&upload->applied, vod_api_applied_unref);
   g_free (upload->region);
+  g_free (upload->region_blamed);
   g_clear_pointer (&upload->left_hosts, g_ptr_array_unref);
   g_free (upload->upload_id);
   g_free (upload->signature);

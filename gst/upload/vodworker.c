@@ -488,6 +488,8 @@ do_job (VodWorker *worker, VodJob *job)
       upload, worker->cancellable);
   job->held += vod_http_held (worker->http);
   vod_upload_note_after (upload, job, error);
+  if (job->kind == VOD_JOB_APPLY && job->new_applied)
+    vod_upload_convict_region (upload);
   if (job->new_applied)
     vod_upload_mention_host (upload, job->new_applied);
   return error;

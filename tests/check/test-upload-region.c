@@ -16,6 +16,7 @@ typedef struct {
   const gchar *signature_url;
   const gchar *state_dir;
   const gchar *endpoint, *proxy;
+  guint timeout; /* s; 0: as long as it is without a test */
 } Wish;
 
 static void
@@ -28,6 +29,8 @@ adjust (VodUploadSettings *settings, gpointer data)
   settings->region_again = 60000;
   settings->signature_url = (gchar *)wish->signature_url;
   settings->proxy = (gchar *)wish->proxy;
+  if (wish->timeout)
+    settings->timeout = wish->timeout;
   if (wish->endpoint)
     settings->endpoint = (gchar *)wish->endpoint;
   if (wish->state_dir == NULL)
@@ -217,6 +220,33 @@ test_in_vain (gconstpointer data)
   owner_free (owner);
 }
 
+/* Who is asked for signatures does not answer: nobody but the first upload waits
+ * for one that only finds the region. */
+static void
+test_nobody_signs (gconstpointer data)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  g_autofree gchar *url =
+      g_strconcat (emulator_uri (emulator), "/signature", NULL);
+  g_autofree gchar *fault =
+      g_strdup_printf ("{\"op\":\"signature\",%s}", (const gchar *)data);
+
+  emulator_add_faults (emulator, fault);
+  for (guint i = 0; i < 2; i++) {
+    Owner *owner =
+        owner_with (emulator, (Wish){.signature_url = url, .timeout = 1});
+
+    vod_upload_set_signature (owner->upload, NULL);
+    vod_upload_set_retry_duration (owner->upload, 0);
+    owner_write (owner, 1000);
+    vod_upload_finish (owner->upload);
+    g_assert_cmpint (vod_upload_wait (owner->upload), ==, VOD_FLOW_FAILED);
+    g_assert_cmpstr (owner->error_phase, ==, "signature");
+    g_assert_cmpuint (emulator_hits (emulator), ==, 2 + i);
+    owner_free (owner);
+  }
+}
+
 /* It answers, but is not for everybody. */
 static void
 test_what_was_found_is_refused (void)
@@ -238,6 +268,36 @@ test_what_was_found_is_refused (void)
   /* Once was enough. */
   g_assert_cmpuint (prepares (emulator), ==, 1);
   g_assert_cmpuint (emulator_count (emulator, "ApplyUploadUGC", -1), ==, 3);
+}
+
+/* It is refused with the region and without: others keep what was found. */
+static void
+test_refused_either_way (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+
+  offer (emulator, "ap-beijing");
+  for (guint i = 0; i < 3; i++) {
+    Owner *owner = owner_with (emulator, (Wish){NULL});
+
+    if (i == 1)
+      emulator_add_faults (emulator,
+          "{\"op\":\"ApplyUploadUGC\",\"json\":{\"code\":10001,"
+          "\"message\":\"quota\"},\"times\":2}");
+    owner_write (owner, 1000);
+    if (i == 1) {
+      vod_upload_finish (owner->upload);
+      g_assert_cmpint (vod_upload_wait (owner->upload), ==, VOD_FLOW_FAILED);
+      g_assert_cmpint (owner->number, ==, 10001);
+      assert_story (owner, "opening failed");
+    } else {
+      owner_assert_finished (owner, i / 2);
+      assert_stored_in (emulator, i / 2, "ap-beijing");
+    }
+    owner_free (owner);
+  }
+  g_assert_cmpuint (prepares (emulator), ==, 1);
+  g_assert_cmpuint (emulator_count (emulator, "ApplyUploadUGC", -1), ==, 4);
 }
 
 /* A signature that is refused is not the region's fault. */
@@ -361,7 +421,12 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, GUINT_TO_POINTER (i), test_in_vain);
   }
+  g_test_add_data_func (
+      "/upload/region/signer-stalls", "\"stall\":true", test_nobody_signs);
+  g_test_add_data_func (
+      "/upload/region/signer-trickles", "\"trickle\":300", test_nobody_signs);
   g_test_add_func ("/upload/region/refused", test_what_was_found_is_refused);
+  g_test_add_func ("/upload/region/refused-anyway", test_refused_either_way);
   g_test_add_func (
       "/upload/region/other-reason", test_refused_for_another_reason);
   g_test_add_func ("/upload/region/private", test_private_endpoint);
