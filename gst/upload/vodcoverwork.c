@@ -293,7 +293,8 @@ book (VodUpload *upload, const VodJob *job, GError *error, VodWay way,
     return -1;
   delay = vod_retry_delay (
       failures, vod_error_details (error)->retry_after, g_random_int ());
-  if (way == VOD_WAY_PROBE || (way == VOD_WAY_OTHER && failures == 1))
+  if (way == VOD_WAY_PROBE ||
+      (way == VOD_WAY_OTHER && (failures == 1 || job->accelerated)))
     delay = 0;
   delay = MIN (delay, left / 1000);
   try->not_before = now + delay * 1000;

@@ -308,6 +308,7 @@ vod_upload_settle_success (VodWorker *worker, VodJob *job)
   VodTry *try = vod_upload_try_of (upload, job->kind);
 
   vod_upload_report_job (upload, job, NULL);
+  vod_upload_trust_host (upload, job);
   if (!job->skipped)
     vod_endpoints_succeeded (
         &upload->endpoints, &job->endpoint, g_get_monotonic_time ());
@@ -491,7 +492,8 @@ book_failure (VodUpload *upload, VodJob *job, GError *error, VodWay way,
       way == VOD_WAY_OTHER;
   *final = !go_on && !spare;
   /* There is another way: go there at once, unless that failed too. */
-  if (way == VOD_WAY_PROBE || (way == VOD_WAY_OTHER && *failures == 1))
+  if (way == VOD_WAY_PROBE ||
+      (way == VOD_WAY_OTHER && (*failures == 1 || job->accelerated)))
     delay = 0;
   if (spare) {
     if (try)
@@ -671,6 +673,8 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
     g_error_free (error);
     return;
   }
+  if (vod_upload_doubt_host (upload, job, error))
+    way = VOD_WAY_OTHER;
 
   if (vod_upload_is_for_cover (upload, job)) {
     vod_upload_settle_cover_failure (worker, job, error, way);
@@ -681,9 +685,7 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
 
   delay = book_failure (upload, job, error, way, &failures, &final);
   if (delay < 0 && vod_upload_leave_host (upload, job)) {
-    /* No upload ends there: the ordinary way begins from here. */
-    upload->failing_since = 0;
-    upload->held = 0;
+    /* No upload ends there: the ordinary way is tried once at least. */
     delay = 0;
     final = FALSE;
   }

@@ -12,6 +12,7 @@
  * race, and Apply asks again. */
 #define PATIENCE (8 * (gint64)G_USEC_PER_SEC)
 #define LEFT_HOSTS_MAX 8
+#define BAD_ANSWERS_MAX 3
 
 static void
 say (VodUpload *upload, const gchar *text, const gchar *more)
@@ -118,7 +119,8 @@ vod_upload_convict_region (VodUpload *upload)
 
 /* --- the accelerated host ---------------------------------------------------*/
 
-/* What is deleted goes the ordinary way: there may be time for one request. */
+/* The DELETE of an upload that is given up goes the ordinary way: there may be
+ * time for one request. */
 static gboolean
 is_accelerated (VodJobKind kind)
 {
@@ -166,11 +168,52 @@ vod_upload_leave_host (VodUpload *upload, const VodJob *job)
 {
   if (job->accelerated == NULL)
     return FALSE;
+  if (was_left (upload, job->accelerated))
+    return TRUE;
   if (upload->left_hosts == NULL)
     upload->left_hosts = g_ptr_array_new_with_free_func (g_free);
-  if (!was_left (upload, job->accelerated))
-    g_ptr_array_add (upload->left_hosts, g_strdup (job->accelerated));
+  g_ptr_array_add (upload->left_hosts, g_strdup (job->accelerated));
+  upload->bad_answers = 0;
+  /* What it has put off need not wait for it. */
+  vod_slices_excuse (upload->slices);
+  upload->cover_try.not_before = 0;
+  g_cond_broadcast (&upload->work);
   return TRUE;
+}
+
+/* Does @error, an answer, say that nothing can be done at the host? Credentials
+ * and upload ids are no affair of hosts: what knows them is the storage. */
+static gboolean
+is_bad_answer (GError *error)
+{
+  VodRetry verdict = vod_retry_classify (error, 1);
+
+  switch (error->code) {
+    case VOD_ERROR_HTTP:
+    case VOD_ERROR_STORAGE:
+    case VOD_ERROR_PROTOCOL:
+    case VOD_ERROR_INTEGRITY:
+      return verdict == VOD_RETRY_AGAIN || verdict == VOD_RETRY_FINAL;
+    default:
+      return FALSE;
+  }
+}
+
+gboolean
+vod_upload_doubt_host (VodUpload *upload, const VodJob *job, GError *error)
+{
+  if (job->accelerated == NULL || !is_bad_answer (error))
+    return FALSE;
+  return was_left (upload, job->accelerated) ||
+      (++upload->bad_answers >= BAD_ANSWERS_MAX &&
+          vod_upload_leave_host (upload, job));
+}
+
+void
+vod_upload_trust_host (VodUpload *upload, const VodJob *job)
+{
+  if (job->accelerated && !job->skipped)
+    upload->bad_answers = 0;
 }
 
 void

@@ -196,6 +196,9 @@ void vod_slices_fail (
  * for those whose pause is firm. */
 void vod_slices_retry_now (VodSlices *slices);
 
+/* There is another way: all that wait after a failure may go at once. */
+void vod_slices_excuse (VodSlices *slices);
+
 /* Copies at most @len bytes at @offset (below its size) of a slice in flight to
  * @buffer, and returns how many. 0: they cannot be read. Without the lock. */
 gsize vod_slice_read (

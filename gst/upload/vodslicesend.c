@@ -133,6 +133,15 @@ vod_slices_retry_now (VodSlices *self)
   }
 }
 
+void
+vod_slices_excuse (VodSlices *self)
+{
+  for (guint i = vod_slices_next_open (self, 0); i < self->all->len;
+       i = vod_slices_next_open (self, i + 1))
+    slice_at_index (self, i)->firm = FALSE;
+  vod_slices_retry_now (self);
+}
+
 gboolean
 vod_slices_holds_back (const VodSlices *self)
 {

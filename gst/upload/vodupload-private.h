@@ -140,6 +140,7 @@ struct _VodUpload {
   gchar *region_blamed;   /* Apply was refused with it, and not yet tried
                            * without: what to say if that succeeds */
   GPtrArray *left_hosts;  /* accelerated ones that were given up, base URIs */
+  guint bad_answers;      /* in a row, of the one in use */
   gboolean told_host;     /* that one is not used */
   gchar *upload_id;
   gboolean parts_to_delete; /* there may be parts at the service */
@@ -357,6 +358,14 @@ gchar *vod_upload_accelerate (VodUpload *upload, const VodJob *job);
 /* @job has failed at an accelerated host: that is not used any more by this
  * upload. FALSE: it went the ordinary way. With the lock. */
 gboolean vod_upload_leave_host (VodUpload *upload, const VodJob *job);
+
+/* @job has failed with @error, an answer. TRUE: it came from an accelerated host
+ * that is left, because of it or already. With the lock. */
+gboolean
+vod_upload_doubt_host (VodUpload *upload, const VodJob *job, GError *error);
+
+/* @job has succeeded. With the lock. */
+void vod_upload_trust_host (VodUpload *upload, const VodJob *job);
 
 /* Says, once, that the host that @applied names may not be used. Without the
  * lock. */

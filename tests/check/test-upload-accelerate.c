@@ -138,6 +138,24 @@ parts_of (Owner *owner)
 }
 
 static gboolean
+has_ended (gpointer data)
+{
+  Owner *owner = data;
+  gboolean ended;
+
+  g_mutex_lock (&owner->lock);
+  ended = owner->finished + owner->failed > 0;
+  g_mutex_unlock (&owner->lock);
+  return ended;
+}
+
+static gboolean
+all_but_the_last_are_there (gpointer owner)
+{
+  return parts_of (owner) >= ((Owner *)owner)->size / MIB - 1;
+}
+
+static gboolean
 two_parts_are_there (gpointer owner)
 {
   return parts_of (owner) >= 2;
@@ -399,6 +417,125 @@ test_of_no_use (gconstpointer data)
   owner_free (owner);
 }
 
+/* Of all answers there three in a row are no good: counted in requests, however
+ * long the upload may go on trying. */
+static const struct {
+  const gchar *name;
+  const gchar *op;
+  const gchar *effect;
+  guint more; /* may have been under way with the third */
+} bad_answers[] = {
+    {"busy", "UploadPart", "\"status\":503", 2},
+    {"too-many", "UploadPart", "\"status\":429", 2},
+    {"portal", "UploadPart", "\"garbage\":\"html\"", 2},
+    {"damages", "UploadPart", "\"wrong-crc\":true", 2},
+    {"slow-down", "UploadPart", "\"status\":503,\"code\":\"SlowDown\"", 2},
+    {"initiate-busy", "InitiateMultipartUpload", "\"status\":503", 0},
+    {"initiate-portal", "InitiateMultipartUpload", "\"garbage\":\"html\"", 0},
+    {"complete-busy", "CompleteMultipartUpload", "\"status\":503", 0},
+    {"complete-fails", "CompleteMultipartUpload",
+        "\"error-in-200\":\"InternalError\"", 0},
+};
+
+static void
+test_three_bad_answers (gconstpointer data)
+{
+  guint i = GPOINTER_TO_UINT (data) / 2;
+  gint retry = GPOINTER_TO_UINT (data) % 2 ? 300 : -1;
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  g_autofree gchar *host =
+      host_at ("accelerate.localhost", emulator_uri (emulator));
+  g_autofree gchar *fault =
+      g_strdup_printf ("{\"op\":\"%s\",\"host\":\"accelerate\",%s}",
+          bad_answers[i].op, bad_answers[i].effect);
+  Owner *owner = owner_with (emulator, (Ways){0});
+
+  vod_upload_set_retry_duration (owner->upload, retry);
+  name_forwarder (emulator, host, "");
+  emulator_add_faults (emulator, fault);
+  owner_write (owner, 4 * MIB);
+  vod_upload_finish (owner->upload);
+  g_assert_true (test_wait_until (has_ended, owner, 20));
+  owner_assert_finished (owner, 0);
+  g_assert_cmpuint (requests_to (emulator, bad_answers[i].op, host), >=, 3);
+  g_assert_cmpuint (requests_to (emulator, bad_answers[i].op, host), <=,
+      3 + bad_answers[i].more);
+  g_assert_cmpuint (
+      owner->retries, ==, requests_to (emulator, bad_answers[i].op, host));
+  owner_free (owner);
+}
+
+/* Two that fail between others that succeed are no reason, nor is an answer that
+ * shows that the storage is there. */
+static void
+test_not_in_a_row (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  g_autofree gchar *host =
+      host_at ("accelerate.localhost", emulator_uri (emulator));
+  Owner *owner = owner_with (emulator, (Ways){0});
+
+  name_forwarder (emulator, host, "");
+  for (guint i = 0; i < 3; i++) {
+    emulator_add_faults (
+        emulator, "{\"op\":\"UploadPart\",\"status\":503,\"times\":2}");
+    owner_write (owner, 3 * MIB);
+    g_assert_true (test_wait_until (all_but_the_last_are_there, owner, 20));
+  }
+  emulator_add_faults (emulator,
+      "{\"op\":\"UploadPart\",\"expire-credentials\":true,\"times\":3}");
+  owner_write (owner, 3 * MIB);
+  owner_assert_finished (owner, 0);
+  assert_all_to (emulator, host);
+  owner_free (owner);
+}
+
+/* It is one service: who leaves the host has no more time than others, but for
+ * one try. */
+static void
+test_the_clock_runs_on (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  g_autofree gchar *host =
+      host_at ("accelerate.localhost", emulator_uri (emulator));
+  Owner *owner = owner_with (emulator, (Ways){0});
+
+  vod_upload_set_retry_duration (owner->upload, 1);
+  name_forwarder (emulator, host, "");
+  emulator_add_faults (emulator,
+      "{\"op\":\"InitiateMultipartUpload\",\"status\":503,"
+      "\"retry-after\":10}");
+  owner_write (owner, 1000);
+  vod_upload_finish (owner->upload);
+  g_assert_cmpint (vod_upload_wait (owner->upload), ==, VOD_FLOW_FAILED);
+  g_assert_cmpuint (
+      requests_to (emulator, "InitiateMultipartUpload", host), ==, 2);
+  g_assert_cmpuint (
+      requests_to (emulator, "InitiateMultipartUpload", own_host (emulator)),
+      ==, 1);
+  owner_free (owner);
+}
+
+/* A part that waits because a left host has told it to, does not. */
+static void
+test_its_pauses_end_with_it (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  g_autofree gchar *host =
+      host_at ("accelerate.localhost", emulator_uri (emulator));
+  Owner *owner = owner_with (emulator, (Ways){0});
+
+  name_forwarder (emulator, host, "");
+  emulator_add_faults (emulator,
+      "{\"op\":\"UploadPart\",\"host\":\"accelerate\",\"status\":503,"
+      "\"retry-after\":250}");
+  owner_write (owner, 4 * MIB);
+  vod_upload_finish (owner->upload);
+  g_assert_true (test_wait_until (has_ended, owner, 60));
+  owner_assert_finished (owner, 0);
+  owner_free (owner);
+}
+
 /* A part that fails and could succeed there, does. */
 static void
 test_one_failure_is_no_reason (void)
@@ -627,6 +764,15 @@ main (int argc, char **argv)
 
     g_test_add_data_func (path, GUINT_TO_POINTER (i), test_of_no_use);
   }
+  for (guint i = 0; i < 2 * G_N_ELEMENTS (bad_answers); i++) {
+    g_autofree gchar *path = g_strdup_printf ("/upload/accelerate/bad/%s/%s",
+        bad_answers[i / 2].name, i % 2 ? "300" : "for-ever");
+
+    g_test_add_data_func (path, GUINT_TO_POINTER (i), test_three_bad_answers);
+  }
+  g_test_add_func ("/upload/accelerate/not-in-a-row", test_not_in_a_row);
+  g_test_add_func ("/upload/accelerate/clock", test_the_clock_runs_on);
+  g_test_add_func ("/upload/accelerate/pauses", test_its_pauses_end_with_it);
   g_test_add_func (
       "/upload/accelerate/one-failure", test_one_failure_is_no_reason);
   g_test_add_func (
