@@ -140,16 +140,15 @@ failure_structure (GError *error, const VodErrorDetails *details,
   GstStructure *structure = gst_structure_new (name, "phase", G_TYPE_STRING,
       vod_phase_name (details->phase), "code", G_TYPE_INT,
       vod_error_number (error), "message", G_TYPE_STRING, error->message,
-      "resumable", G_TYPE_BOOLEAN, details->resumable, NULL);
+      "request-id", G_TYPE_STRING,
+      details->request_id ? details->request_id : "", "resumable",
+      G_TYPE_BOOLEAN, details->resumable, NULL);
 
   set_path (structure, "location", location);
   set_path (structure, "spool-location", details->spool_location);
   if (details->error_code)
     gst_structure_set (
         structure, "error-code", G_TYPE_STRING, details->error_code, NULL);
-  if (details->request_id)
-    gst_structure_set (
-        structure, "request-id", G_TYPE_STRING, details->request_id, NULL);
   return structure;
 }
 
@@ -209,7 +208,7 @@ void
 gst_vod_post_warning (GstElement *element, const gchar *phase,
     const gchar *message, const gchar *location, const gchar *spool_location)
 {
-  GstStructure *structure;
+  GstStructure *structure = NULL;
   gint code;
 
   if (phase) {
@@ -217,12 +216,15 @@ gst_vod_post_warning (GstElement *element, const gchar *phase,
     code = strcmp (phase, "blocked") == 0 ? 0 : LOCAL_STORAGE;
     structure = gst_structure_new ("vodsink-warning", "phase", G_TYPE_STRING,
         phase, "code", G_TYPE_INT, code, "message", G_TYPE_STRING, message,
-        "resumable", G_TYPE_BOOLEAN, FALSE, NULL);
+        "request-id", G_TYPE_STRING, "", "resumable", G_TYPE_BOOLEAN, FALSE,
+        NULL);
     set_path (structure, "location", location);
     set_path (structure, "spool-location", spool_location);
-    post_element (element, structure);
+    post_element (element, gst_structure_copy (structure));
   }
-  GST_ELEMENT_WARNING (element, RESOURCE, WRITE, ("%s", message), (NULL));
+  gst_element_message_full_with_details (element, GST_MESSAGE_WARNING,
+      GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE, g_strdup (message), NULL,
+      __FILE__, G_STRFUNC, __LINE__, structure);
 }
 
 void

@@ -72,8 +72,8 @@ install_cover (GObjectClass *klass)
    * GstVodSink:cover-location:
    *
    * Path of a picture (jpeg, png, gif, bmp, webp, tiff; at most 20 MiB) to upload
-   * as the media's cover. One that is not there when the upload starts is looked
-   * for again at EOS. A cover that fails is a warning; the media does not
+   * as the media's cover. It is read when the upload starts and
+   * again at the end, in case it came or changed meanwhile. A cover that fails is a warning; the media does not
    * suffer.
    */
   g_object_class_install_property (klass, GST_VOD_PROP_COVER_LOCATION,
@@ -88,7 +88,8 @@ install_cover (GObjectClass *klass)
    * A cover that the application has made: a sample whose buffer is a whole
    * image/jpeg or image/png, as gdkpixbufsink or pngenc give it. May come as late
    * as EOS; the last one counts. #GstVodSink:cover-location goes before it, an
-   * image tag of the stream after it. %NULL takes it back.
+   * image tag of the stream after it. %NULL takes one back
+   * that was not sent yet.
    */
   g_object_class_install_property (klass, GST_VOD_PROP_COVER,
       g_param_spec_boxed ("cover", "Cover",
@@ -196,8 +197,10 @@ install_transfer (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_MAX_SIZE_BYTES,
       g_param_spec_uint64 ("max-size-bytes", "Max. size (bytes)",
-          "Most bytes of media held in memory, at least 4 x slice-size; when "
-          "full, upstream is blocked",
+          "Most bytes of media held in memory, at least 4 x slice-size unless "
+          "spool is set (0 = the least that works then); when full, upstream "
+          "is "
+          "blocked",
           0, G_MAXUINT64, DEFAULT_MAX_SIZE_BYTES, LATCHED));
   /**
    * GstVodSink:max-upload-bitrate:

@@ -41,8 +41,24 @@ take_file (VodUpload *upload, GBytes *image)
   return first;
 }
 
-/* Reads cover-location once it is there. @last: it is not waited for any longer.
- * Without the lock. */
+/* What was there at first may have been half of it. Without the lock. */
+static void
+read_file_again (VodUpload *upload)
+{
+  gboolean missing;
+  GBytes *image =
+      vod_cover_load (upload->settings.cover_location, &missing, NULL);
+
+  if (image && g_bytes_get_size (image) > 0 && vod_cover_type (image)) {
+    g_mutex_lock (&upload->lock);
+    vod_cover_set (&upload->cover, VOD_COVER_FILE, image);
+    g_mutex_unlock (&upload->lock);
+  }
+  g_clear_pointer (&image, g_bytes_unref);
+}
+
+/* Reads cover-location once it is there. @last: it is not waited for any longer,
+ * and what was read before is read again. Without the lock. */
 static void
 read_file (VodUpload *upload, gboolean last)
 {
@@ -54,6 +70,8 @@ read_file (VodUpload *upload, gboolean last)
   g_mutex_lock (&upload->lock);
   read = upload->cover_read;
   g_mutex_unlock (&upload->lock);
+  if (path && read && last)
+    read_file_again (upload);
   if (path == NULL || read)
     return;
   image = vod_cover_load (path, &missing, &error);
@@ -151,9 +169,11 @@ vod_upload_prepare_cover (VodUpload *upload, VodJob *job)
     job->cover = g_bytes_ref (upload->cover.announced);
     return;
   }
-  g_clear_pointer (&job->applied, vod_api_applied_unref);
-  if (upload->exchange_applied)
+  /* For the APPLY, the media's, whose place the cover must not take. */
+  if (job->kind != VOD_JOB_COVER_APPLY) {
+    g_clear_pointer (&job->applied, vod_api_applied_unref);
     job->applied = vod_api_applied_ref (upload->exchange_applied);
+  }
   job->cover = g_bytes_ref (upload->exchange);
   job->file_id = g_strdup (upload->result.file_id);
 }
@@ -197,6 +217,9 @@ vod_upload_end_exchange (VodUpload *upload)
 void
 vod_upload_settle_cover (VodUpload *upload, VodJob *job)
 {
+  /* Somebody else has ended it and tells so. */
+  if (upload->ending || upload->end != VOD_END_NONE)
+    return;
   switch (job->kind) {
     case VOD_JOB_COVER_APPLY:
       upload->exchange_applied = g_steal_pointer (&job->new_applied);

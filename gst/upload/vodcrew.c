@@ -173,12 +173,14 @@ vod_upload_wake_workers (VodUpload *upload)
 }
 
 gboolean
-vod_upload_has_another (const VodUpload *upload, const VodWorker *worker)
+vod_upload_has_another (
+    const VodUpload *upload, const VodWorker *worker, gboolean settled)
 {
   for (guint i = 0; i < upload->workers->len; i++) {
     const VodWorker *other = g_ptr_array_index (upload->workers, i);
 
-    if (other != worker && !other->leaving && !other->in_app)
+    if (other != worker && !other->leaving && !other->in_app &&
+        (other->http || !settled))
       return TRUE;
   }
   return FALSE;
@@ -188,7 +190,7 @@ static gboolean
 can_spare (const VodUpload *upload, const VodWorker *worker)
 {
   return upload->end == VOD_END_NONE && !upload->ending &&
-      vod_upload_has_another (upload, worker);
+      vod_upload_has_another (upload, worker, TRUE);
 }
 
 gboolean

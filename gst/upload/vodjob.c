@@ -327,6 +327,13 @@ perform_cover_apply (VodJob *job, const VodUploadSettings *settings,
   job->new_applied = vod_api_apply_cover (http, settings->endpoint,
       job->signature, job->file_id, settings->name, vod_cover_type (job->cover),
       g_bytes_get_size (job->cover), cancellable, error);
+  /* A picture must never be put in the place of the media. */
+  if (job->new_applied && job->applied && job->applied->key &&
+      strcmp (job->new_applied->cover_key, job->applied->key) == 0) {
+    g_clear_pointer (&job->new_applied, vod_api_applied_unref);
+    vod_error_set (error, VOD_ERROR_PROTOCOL,
+        "The service names the media's own place for its cover");
+  }
 }
 
 /* --- the whole object -----------------------------------------------------*/

@@ -39,17 +39,17 @@ measure_progress (VodUpload *upload, VodUploadProgress *progress)
   }
 }
 
-/* Is it this caller's turn to tell? The last one waits for its turn. With the
- * lock. */
+/* Is it this caller's turn to tell? The last one waits for its turn, but not for
+ * who stops the upload from within what is told. With the lock. */
 static gboolean
 may_tell (VodUpload *upload, gboolean last)
 {
   if (upload->progress_interval == 0)
     return FALSE;
-  while (last && upload->telling)
+  while (last && upload->telling && upload->end == VOD_END_NONE)
     g_cond_wait (&upload->work, &upload->lock);
   if (last)
-    return TRUE;
+    return !upload->telling;
   return !upload->telling && !upload->ending && !upload->committed &&
       upload->end == VOD_END_NONE &&
       g_get_monotonic_time () >= upload->next_progress;

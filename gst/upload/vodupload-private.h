@@ -230,9 +230,10 @@ gboolean vod_upload_is_cut_off (const VodUpload *upload);
 /* TRUE if one more part may be in flight. With the lock. */
 gboolean vod_upload_has_room (const VodUpload *upload);
 
-/* Is there a worker but @worker that can be relied on? With the lock. */
-gboolean
-vod_upload_has_another (const VodUpload *upload, const VodWorker *worker);
+/* Is there a worker but @worker that can be relied on? @settled: one that has got
+ * what it needs, and is not only starting. With the lock. */
+gboolean vod_upload_has_another (
+    const VodUpload *upload, const VodWorker *worker, gboolean settled);
 
 /* Does another upload need a slot more than this? Then it gets one, and @worker,
  * which is between two jobs, has to end. With the lock. */

@@ -579,7 +579,7 @@ leave_it_to_others (VodWorker *worker, GError *error)
 
   g_mutex_lock (&upload->lock);
   worker->leaving = TRUE;
-  others = vod_upload_has_another (upload, worker);
+  others = vod_upload_has_another (upload, worker, FALSE);
   g_mutex_unlock (&upload->lock);
   if (others) {
     g_error_free (error);

@@ -93,9 +93,30 @@ test_an_empty_file_that_fills (void)
   cover_run_clear (&run);
 }
 
-/* It was read: what becomes of the file afterwards is another matter. */
+/* What was there at first may have been half of it, or a picture of before. */
 static void
-test_a_file_is_read_once (void)
+test_a_file_that_changes (void)
+{
+  CoverRun run;
+  Owner *owner;
+  GBytes *whole = cover_jpeg ('a');
+
+  cover_run_init (&run);
+  cover_run_put_file (&run, g_bytes_new_from_bytes (whole, 0, 40));
+  owner = cover_run_begin (&run);
+  owner_write_mib (owner, 1);
+  owner_wait_opened (owner);
+  cover_run_put_file (&run, g_bytes_ref (whole));
+  owner_assert_finished (owner, 0);
+  cover_run_assert (&run, 0, whole);
+  cover_run_assert_counts (&run, 2, 2, 2);
+  g_assert_cmpuint (owner->mishaps, ==, 0);
+  cover_run_clear (&run);
+}
+
+/* It was read, and has gone, or is something else now. */
+static void
+test_a_file_that_goes (void)
 {
   CoverRun run;
   Owner *owner;
@@ -105,10 +126,11 @@ test_a_file_is_read_once (void)
   owner = cover_run_begin (&run);
   owner_write_mib (owner, 1);
   owner_wait_opened (owner);
-  cover_run_put_file (&run, cover_jpeg ('b'));
+  cover_run_put_file (&run, g_bytes_new ("no picture at all", 17));
   owner_assert_finished (owner, 0);
   cover_run_assert (&run, 0, cover_jpeg ('a'));
   cover_run_assert_counts (&run, 1, 1, 1);
+  g_assert_cmpuint (owner->mishaps, ==, 0);
   cover_run_clear (&run);
 }
 
@@ -576,6 +598,7 @@ test_cancel_at_any_moment (void)
   for (guint i = 0; i < 40; i++) {
     CoverRun run;
     Owner *owner;
+    gboolean committed;
 
     cover_run_init (&run);
     owner = cover_run_begin (&run);
@@ -587,7 +610,10 @@ test_cancel_at_any_moment (void)
     g_usleep ((gulong)g_test_rand_int_range (0, 40000));
     vod_upload_fail (
         owner->upload, vod_error_new (VOD_ERROR_CANCELLED, "cancelled"));
-    if (vod_upload_wait (owner->upload) == VOD_FLOW_OK) {
+    committed = vod_upload_wait (owner->upload) == VOD_FLOW_OK;
+    /* Also what comes late is told once. */
+    g_assert_true (vod_upload_join (owner->upload));
+    if (committed) {
       g_assert_cmpuint (owner->finished, ==, 1);
       g_assert_cmpuint (owner->failed, ==, 0);
       g_assert_cmpuint (emulator_n_media (run.emulator), ==, 1);
@@ -775,7 +801,8 @@ main (int argc, char **argv)
       {"without", test_without},
       {"file/later", test_a_file_that_comes_later},
       {"file/fills", test_an_empty_file_that_fills},
-      {"file/once", test_a_file_is_read_once},
+      {"file/changes", test_a_file_that_changes},
+      {"file/goes", test_a_file_that_goes},
       {"file/never", test_a_file_that_never_comes},
       {"sample/late", test_a_sample_at_the_last_moment},
       {"better", test_a_better_one_later},

@@ -50,6 +50,41 @@ test_stop (gconstpointer data)
   owner_free (owner);
 }
 
+/* In a worker: all has arrived, and another worker commits it meanwhile. */
+static void
+linger_and_stop (gpointer data)
+{
+  Owner *owner = data;
+
+  if (owner->last_total == 0 || owner->last_loaded < owner->last_total)
+    return;
+  owner->at_progress = NULL;
+  for (guint i = 0; i < 500 && emulator_n_media (owner->emulator) == 0; i++)
+    g_usleep (10000);
+  /* So that it waits for its turn to tell the last progress. */
+  g_usleep (200000);
+  vod_upload_stop (owner->upload, FALSE);
+  vod_upload_join (owner->upload);
+}
+
+static void
+test_stop_from_within_progress (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  Owner *owner = owner_new (emulator);
+
+  owner->at_progress = linger_and_stop;
+  vod_upload_set_progress_interval (owner->upload, 1);
+  owner_write (owner, 2 * MIB);
+  vod_upload_finish (owner->upload);
+  vod_upload_wait (owner->upload);
+  g_assert_true (vod_upload_join (owner->upload));
+  g_assert_null (owner->at_progress);
+  g_assert_cmpuint (emulator_n_media (emulator), ==, 1);
+  g_assert_cmpuint (owner->failed, ==, 0);
+  owner_free (owner);
+}
+
 static void
 test_stop_before_anything (void)
 {
@@ -225,6 +260,8 @@ main (int argc, char **argv)
   g_test_add_func ("/upload/stop/before", test_stop_before_anything);
   g_test_add_func ("/upload/stop/after", test_stop_after_the_end);
   g_test_add_func ("/upload/stop/any-moment", test_stop_at_any_moment);
+  g_test_add_func (
+      "/upload/stop/from-within-progress", test_stop_from_within_progress);
   g_test_add_func ("/upload/interrupt/sticky", test_interrupt_is_sticky);
   g_test_add_func (
       "/upload/interrupt/full", test_interrupt_while_memory_is_full);

@@ -35,6 +35,8 @@ on_progress (const VodUploadProgress *progress, gpointer data)
   owner->last_total = progress->total;
   owner->last_percent = progress->percent;
   g_mutex_unlock (&owner->lock);
+  if (owner->at_progress)
+    owner->at_progress (owner);
 }
 
 static void

@@ -30,7 +30,9 @@ typedef struct {
   guint mishaps;
   gint mishap_code, mishap_number; /* of the last one */
   gchar *mishap_text;
-  void (*at_mishap) (gpointer data); /* called with the owner, if set before */
+  /* Called with the owner, if set before. */
+  void (*at_mishap) (gpointer data);
+  void (*at_progress) (gpointer data);
   guint64 finished_size;
   guint finished_parts;
   guint64 last_loaded, last_total;
