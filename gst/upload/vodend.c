@@ -143,6 +143,18 @@ describe_rest (VodUpload *upload, GError *error)
   return keep;
 }
 
+GPtrArray *
+vod_upload_end_early (VodUpload *upload, VodEnd end, gboolean keep)
+{
+  upload->end = end;
+  upload->holding = !keep && upload->local;
+  upload->parts_to_delete = upload->parts_to_delete && !keep;
+  vod_slices_release (upload->slices);
+  g_cond_broadcast (&upload->work);
+  g_cond_broadcast (&upload->room);
+  return vod_upload_take_requests (upload);
+}
+
 void
 vod_upload_tell_failure (VodUpload *upload, GError *error)
 {
@@ -158,15 +170,9 @@ vod_upload_tell_failure (VodUpload *upload, GError *error)
   recording = upload->spooling && !cancelled;
   first = upload->end == VOD_END_NONE;
   if (first) {
-    upload->end = VOD_END_FAILED;
-    upload->holding = !keep && upload->local;
     upload->keep_at_stop = keep;
-    upload->parts_to_delete = upload->parts_to_delete && !keep;
-    requests = vod_upload_take_requests (upload);
-    vod_slices_release (upload->slices);
+    requests = vod_upload_end_early (upload, VOD_END_FAILED, keep);
   }
-  g_cond_broadcast (&upload->work);
-  g_cond_broadcast (&upload->room);
   g_mutex_unlock (&upload->lock);
   /* With a spool, recording may go on (vod_upload_record()), until the stop. */
   if (first && !recording)

@@ -402,6 +402,11 @@ gboolean vod_upload_claim_end (VodUpload *upload);
  * gives up to tell the owner. */
 void vod_upload_tell_success (VodUpload *upload);
 
+/* It ends at @end, before it was committed; unless @keep, what is up is to be
+ * deleted. With the lock. Returns the requests under way, for
+ * vod_upload_cancel_all(). */
+GPtrArray *vod_upload_end_early (VodUpload *upload, VodEnd end, gboolean keep);
+
 /* For who has claimed the end. Takes @error. Without the lock. */
 void vod_upload_tell_failure (VodUpload *upload, GError *error);
 

@@ -241,13 +241,7 @@ vod_upload_stop (VodUpload *upload, gboolean discard)
     upload->keep_at_stop = TRUE;
   } else {
     upload->keep_at_stop = TRUE;
-    upload->end = VOD_END_STOPPED;
-    upload->holding = !keep && upload->local;
-    upload->parts_to_delete = upload->parts_to_delete && !keep;
-    requests = vod_upload_take_requests (upload);
-    vod_slices_release (upload->slices);
-    g_cond_broadcast (&upload->work);
-    g_cond_broadcast (&upload->room);
+    requests = vod_upload_end_early (upload, VOD_END_STOPPED, keep);
   }
   g_mutex_unlock (&upload->lock);
 
