@@ -64,7 +64,9 @@ part_soak() {
     run_tap python3 "tests/soak/$name.py" "$build" --long \
       --results "$build/soak-$name.jsonl"
   done
-  VOD_TEST_OUTAGE=60 run_tap python3 tests/pipelines/outages.py "$build"
+  for name in outages splitmux_outages; do
+    VOD_TEST_OUTAGE=60 run_tap python3 "tests/pipelines/$name.py" "$build"
+  done
 }
 
 # What fails once in a while fails here.

@@ -261,14 +261,14 @@ GST_START_TEST (test_every_upload_has_its_bytes)
   Restless restless;
 
   restless_begin (&restless, rig, set_harmless, 100);
-  for (guint i = 0; i < 25; i++) {
+  for (guint i = 0; i < 15; i++) {
     if (i > 0)
       begin_again (rig, i % 3);
     push_some (rig, rand);
     rig_assert_uploaded (rig, emulator, i);
   }
   restless_end (&restless);
-  fail_unless_equals_int (emulator_n_media (emulator), 25);
+  fail_unless_equals_int (emulator_n_media (emulator), 15);
   rig_set_state (rig, GST_STATE_NULL);
   fail_unless (test_no_threads ("vod-upload"));
   rig_free (rig);
@@ -308,8 +308,8 @@ GST_START_TEST (test_no_setting_does_any_harm)
   Rig *rig = new_rig ();
   Restless restless;
 
-  restless_begin (&restless, rig, set_anything, 2000);
-  for (guint i = 0; i < 30; i++) {
+  restless_begin (&restless, rig, set_anything, TEST_MS (2) * 1000);
+  for (guint i = 0; i < 20; i++) {
     if (i > 0)
       begin_again (rig, i % 3);
     /* So that some uploads get further than their settings. */
@@ -320,7 +320,7 @@ GST_START_TEST (test_no_setting_does_any_harm)
     else if (i % 4 == 1)
       g_signal_emit_by_name (rig->sink, "cancel");
     else
-      test_wait_until (has_ended, rig, 1);
+      test_wait_until (has_ended, rig, TEST_MS (1));
     fail_unless (rig_count (rig, "error") <= 1);
     rig_set_state (rig, GST_STATE_READY);
     rig_set_state (rig, GST_STATE_PLAYING);
