@@ -393,6 +393,6 @@ vod_upload_settle_cover_failure (
   }
   /* What the cover alone has wasted is not taken from the media's time. */
   if (own)
-    upload->failing_since = upload->held = 0;
+    vod_upload_forget_failures (upload);
   give_up (worker, job, error);
 }

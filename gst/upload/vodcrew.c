@@ -34,8 +34,7 @@ gboolean
 vod_upload_is_cut_off (const VodUpload *upload)
 {
   return upload->failing_since != 0 &&
-      g_get_monotonic_time () - upload->failing_since >=
-      upload->settings.outage * (gint64)1000;
+      vod_upload_failing_for (upload) >= upload->settings.outage * (gint64)1000;
 }
 
 /* Parts that may be in flight together, if there are slots. */

@@ -13,13 +13,60 @@
 
 /* --- the clock of retry-duration ------------------------------------------*/
 
-/* What of the time since the first failure has stood still. */
+/* What of the time since the first failure has stood still. What waited for the
+ * pace while another reason held is in it twice: never more than there was. */
 static gint64
 held_until (const VodUpload *upload, gint64 now)
 {
-  if (upload->still == 0 || upload->failing_since == 0)
-    return upload->held;
-  return upload->held + now - MAX (upload->still_since, upload->failing_since);
+  gint64 held = upload->held;
+
+  if (upload->failing_since == 0)
+    return 0;
+  if (upload->still > 0)
+    held += now - MAX (upload->still_since, upload->failing_since);
+  return MIN (held, now - upload->failing_since);
+}
+
+gint64
+vod_upload_failing_for (const VodUpload *upload)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  return upload->failing_since == 0
+      ? 0
+      : now - upload->failing_since - held_until (upload, now);
+}
+
+void
+vod_upload_forget_failures (VodUpload *upload)
+{
+  upload->failing_since = 0;
+  upload->held = 0;
+  upload->counted_to = 0;
+}
+
+void
+vod_upload_count_pause (VodUpload *upload, gint64 until)
+{
+  upload->counted_to = MAX (upload->counted_to, until);
+}
+
+/* @job has failed, not as the first. As with that one, its waiting for the pace
+ * is taken to have come before what else it did; and no moment of it stands
+ * still in which another was pausing, or that was looked at already: else
+ * several in turn could go on failing without end. */
+static void
+leave_out_waiting (VodUpload *upload, const VodJob *job)
+{
+  gint64 now = g_get_monotonic_time ();
+  gint64 from = MAX (upload->failing_since, upload->counted_to);
+  gint64 waited_to = job->begun + job->held;
+
+  if (upload->failing_since == 0)
+    return;
+  upload->held += MAX (waited_to - MAX (from, job->begun), 0);
+  upload->held = MIN (upload->held, now - upload->failing_since);
+  vod_upload_count_pause (upload, now);
 }
 
 void
@@ -43,9 +90,8 @@ note_success (VodUpload *upload)
 {
   gboolean was_failing = upload->failing_since != 0;
 
-  upload->failing_since = 0;
+  vod_upload_forget_failures (upload);
   upload->probe_at = 0;
-  upload->held = 0;
   upload->last_success = g_get_monotonic_time ();
   if (was_failing) {
     vod_slices_retry_now (upload->slices);
@@ -456,16 +502,22 @@ vod_upload_time_left (VodUpload *upload, const VodJob *job, gint64 now)
 }
 
 /* In an outage one part at a time is tried: the next after a pause that does not
- * grow, and this one, whose own pause is @delay, not before another was. */
+ * grow, and this one, whose own pause is @delay, not before another was. Returns
+ * that pause, at most @left (µs). */
 static guint
-take_turns (VodUpload *upload, const VodJob *job, guint delay, gint64 left)
+take_turns (
+    VodUpload *upload, const VodJob *job, gint64 now, guint delay, gint64 left)
 {
   guint pause = vod_retry_delay (PROBE_FAILURES, -1, g_random_int ());
 
-  if (job->kind != VOD_JOB_PART || !vod_upload_is_cut_off (upload))
+  if (job->kind != VOD_JOB_PART || !vod_upload_is_cut_off (upload)) {
+    delay = MIN (delay, left / 1000);
+    vod_upload_count_pause (upload, now + delay * (gint64)1000);
     return delay;
-  upload->probe_at = g_get_monotonic_time () + MIN (pause * (gint64)1000, left);
-  return MAX (delay, 2 * pause);
+  }
+  upload->probe_at = now + MIN (pause * (gint64)1000, left);
+  vod_upload_count_pause (upload, upload->probe_at);
+  return MIN (MAX (delay, 2 * pause), left / 1000);
 }
 
 /* Books a failure and says when to try again: ms, or -1 for not any more.
@@ -504,11 +556,10 @@ book_failure (VodUpload *upload, VodJob *job, GError *error, VodWay way,
   left = vod_upload_time_left (upload, job, now);
   if (!go_on || left <= 0)
     return -1;
-  delay = take_turns (upload, job, delay, left);
+  delay = take_turns (upload, job, now, delay, left);
   /* What stood in the way is being mended: the first time, go on at once. */
   if (verdict != VOD_RETRY_AGAIN && *failures == 1)
     delay = 0;
-  delay = MIN (delay, left / 1000);
   if (try)
     try->not_before = now + delay * (gint64)1000;
   return delay;
@@ -655,6 +706,7 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
   VodWay way;
   gint delay;
 
+  leave_out_waiting (upload, job);
   error = name_failure (worker, job, error);
   vod_upload_report_job (upload, job, error);
   way = judge_endpoint (upload, job, error);

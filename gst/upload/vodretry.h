@@ -30,8 +30,9 @@ guint vod_retry_delay (guint failures, gint64 retry_after, guint32 random);
 
 /* How long the upload may still go on trying (µs; G_MAXINT64: for ever), after
  * a failure at @now: @failing_since is when the first request since the last
- * success was begun, @held how long of that stood still (waiting for a
- * signature), @retry_duration in seconds (-1: for ever). 0: not any more. */
+ * success was begun, @held how long of that stood still (paused, or waiting for
+ * a signature or the pace), @retry_duration in seconds (-1: for ever). 0: not any
+ * more. */
 gint64 vod_retry_left (
     gint64 now, gint64 failing_since, gint64 held, gint retry_duration);
 

@@ -197,6 +197,8 @@ struct _VodUpload {
   gint64 failing_since; /* begin of the first request that failed since the
                          * last success; 0: none */
   gint64 held;          /* µs of that which stood still */
+  gint64 counted_to;    /* nothing before that will, because of what waits for
+                         * the pace; monotonic µs */
   gint64 last_success;  /* monotonic µs */
   gint64 last_check;    /* for overdue requests, monotonic µs */
   guint retries;
@@ -310,6 +312,17 @@ void vod_upload_next_step (VodUpload *upload, VodStep step);
 /* Remembers that the service would not have the signature of @job, and why. */
 void vod_upload_note_refused (
     VodUpload *upload, const VodJob *job, const GError *error);
+
+/* How long nothing has got through since the first failure, µs, without what
+ * stood still: the time that `retry-duration` bounds. 0: nothing has failed. */
+gint64 vod_upload_failing_for (const VodUpload *upload);
+
+/* What failed next would be the first. */
+void vod_upload_forget_failures (VodUpload *upload);
+
+/* Something is not tried before @until (monotonic µs) because it has failed: so
+ * long does that time not stand still for what waits for the pace. */
+void vod_upload_count_pause (VodUpload *upload, gint64 until);
 
 /* @job has failed and is nothing that can be done without: how long the upload
  * may go on trying, µs. */

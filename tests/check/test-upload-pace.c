@@ -170,6 +170,66 @@ test_waiting_is_no_failing (void)
   owner_free (owner);
 }
 
+static void
+adjust_hasty (VodUploadSettings *settings, gpointer data)
+{
+  adjust (settings, data);
+  settings->outage = 2000;
+}
+
+/* Neither have later tries, and nothing is cut off: three tries of 3 s each, of
+ * which retry-duration sees the pauses, 0.75 s at most. */
+static void
+test_waiting_again_is_no_failing (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  Owner *owner = owner_new_adjusted (emulator, adjust_hasty, NULL);
+  gint64 begin = g_get_monotonic_time ();
+
+  emulator_add_faults (
+      emulator, "{\"op\":\"UploadPart\",\"status\":503,\"times\":2}");
+  vod_upload_set_retry_duration (owner->upload, 2);
+  vod_upload_set_max_bitrate (owner->upload, 8 * MIB / 3);
+  g_assert_cmpint (owner_write (owner, MIB), ==, VOD_FLOW_OK);
+  owner_assert_finished (owner, 0);
+  g_assert_cmpuint (owner->retries, ==, 2);
+  g_assert_cmpuint (owner->longest_delay, <=, 500);
+  g_assert_cmpint (g_get_monotonic_time () - begin, >, 8 * S);
+  owner_free (owner);
+}
+
+static gboolean
+has_failed (gpointer data)
+{
+  Owner *owner = data;
+  gboolean failed;
+
+  g_mutex_lock (&owner->lock);
+  failed = owner->failed > 0;
+  g_mutex_unlock (&owner->lock);
+  return failed;
+}
+
+/* While one waits, the pauses of others go on to count: the six are not given
+ * more tries than the shortest pauses leave room for in 2 s (0.125, 0.25, 0.5, 1
+ * and 2 s), although the line is busy nearly all the time. */
+static void
+test_six_that_wait_still_fail (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  Owner *owner = owner_new_wide (emulator, NULL);
+
+  emulator_add_faults (emulator, "{\"op\":\"UploadPart\",\"status\":503}");
+  vod_upload_set_retry_duration (owner->upload, 2);
+  vod_upload_set_max_bitrate (owner->upload, 2 * 8 * MIB);
+  g_assert_cmpint (owner_write (owner, 6 * MIB), ==, VOD_FLOW_OK);
+  g_assert_true (test_wait_until (has_failed, owner, 40));
+  g_assert_cmpint (owner->number, ==, 503);
+  g_assert_cmpuint (emulator_count (emulator, "UploadPart", 503), >=, 2 * 6);
+  g_assert_cmpuint (emulator_count (emulator, "UploadPart", 503), <=, 6 * 6);
+  owner_free (owner);
+}
+
 /* Bodies wait for hours; the DELETE has none. */
 static void
 test_the_end_does_not_wait (void)
@@ -207,6 +267,10 @@ main (int argc, char **argv)
       test_a_low_rate_is_not_cut_small);
   g_test_add_func (
       "/upload/pace/waiting-is-no-failing", test_waiting_is_no_failing);
+  g_test_add_func ("/upload/pace/waiting-again-is-no-failing",
+      test_waiting_again_is_no_failing);
+  g_test_add_func (
+      "/upload/pace/six-that-wait-still-fail", test_six_that_wait_still_fail);
   g_test_add_func (
       "/upload/pace/the-end-does-not-wait", test_the_end_does_not_wait);
   return g_test_run ();

@@ -49,6 +49,7 @@ on_retry (VodPhase phase, guint attempt, guint delay_ms, const gchar *message,
   g_assert_nonnull (message);
   g_mutex_lock (&owner->lock);
   owner->retries++;
+  owner->longest_delay = MAX (owner->longest_delay, delay_ms);
   g_cond_broadcast (&owner->cond);
   g_mutex_unlock (&owner->lock);
 }

@@ -20,6 +20,7 @@ typedef struct {
   GCond cond;
   GString *story; /* events but for progress, by a letter or word each */
   guint finished, failed, retries, destroyed;
+  guint longest_delay; /* ms, before a retry */
   gint error_code, number;
   gchar *error_phase, *error_text;
   gboolean resumable;
