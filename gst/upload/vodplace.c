@@ -33,29 +33,10 @@ vod_upload_first_step (const VodUpload *upload)
       : VOD_STEP_APPLY;
 }
 
-static gboolean
-is_overdue (VodWorker *worker)
-{
-  gboolean overdue;
-
-  g_mutex_lock (&worker->upload->lock);
-  overdue = worker->overdue;
-  g_mutex_unlock (&worker->upload->lock);
-  return overdue;
-}
-
-/* What was cancelled for being overdue has got no answer. */
 static gchar *
 sign (gpointer worker, GError **error)
 {
-  GError *local = NULL;
-  gchar *signature = vod_upload_obtain_signature (worker, PATIENCE, &local);
-
-  if (local && is_overdue (worker))
-    local->code = VOD_ERROR_NETWORK;
-  if (local)
-    g_propagate_error (error, local);
-  return signature;
+  return vod_upload_obtain_signature (worker, PATIENCE, error);
 }
 
 gchar *
