@@ -507,6 +507,8 @@ try_faults (guint seed)
 
   g_test_message ("list %u", seed);
   cover_run_init (&run);
+  /* Thirty of them at a time, and some lists take half a minute alone. */
+  alarm (300);
   run.timeout = 1;
   run.located = TRUE;
   run.parallel = (guint)g_rand_int_range (rand, 1, 4);
