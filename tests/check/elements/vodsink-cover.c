@@ -901,6 +901,69 @@ GST_START_TEST (test_flush_in_the_exchange)
 
 GST_END_TEST;
 
+/* --- its signatures -------------------------------------------------------*/
+
+static gint answers; /* left */
+
+static gchar *
+answer_signature (GstElement *sink, gpointer data)
+{
+  return g_atomic_int_add (&answers, -1) > 0 ? emulator_signature (TRUE) : NULL;
+}
+
+/* Two for the media, two for the exchange, each good for one request; whoever is
+ * asked in vain does not keep the media waiting for ever. */
+GST_START_TEST (test_signatures)
+{
+  gboolean enough = __i__;
+  Rig *rig = rig_new (emulator, "signature", NULL, "retry-duration", 1, NULL);
+
+  g_atomic_int_set (&answers, enough ? 4 : 2);
+  g_signal_connect (
+      rig->sink, "get-signature", G_CALLBACK (answer_signature), NULL);
+  play_and_open (rig);
+  set_cover (rig, jpeg ('a'));
+  finish (rig, 0);
+  assert_cover (rig, 0, enough ? 'a' : 0);
+  fail_unless_equals_int (rig_count (rig, "error"), 0);
+  if (enough) {
+    fail_unless_equals_int (g_atomic_int_get (&answers), 0);
+  } else {
+    assert_warned (rig, "cover", "RESOURCE/NOT_AUTHORIZED", -1, "signature");
+  }
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* Whoever waits for one may still be stopped, and cancel. */
+GST_START_TEST (test_ending_the_wait_for_a_signature)
+{
+  gboolean cancel = __i__;
+  Rig *rig = rig_new (emulator, "signature", NULL, NULL);
+
+  g_atomic_int_set (&answers, 2);
+  g_signal_connect (
+      rig->sink, "get-signature", G_CALLBACK (answer_signature), NULL);
+  play_and_open (rig);
+  set_cover (rig, jpeg ('a'));
+  rig_push_bytes (rig, 1000);
+  rig_push_eos (rig);
+  fail_unless (rig_wait_state (rig, "waiting-for-signature"));
+  fail_unless_equals_int (emulator_n_media (emulator), 1);
+  if (cancel) {
+    g_signal_emit_by_name (rig->sink, "cancel");
+    rig_wait (rig, "eos");
+  } else {
+    fail_unless (rig_time_state (rig, GST_STATE_NULL) < TEST_MS (100));
+  }
+  assert_cover (rig, 0, 0);
+  fail_unless_equals_int (rig_count (rig, "error"), 0);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
 static Suite *
 vodsink_cover_suite (void)
 {
@@ -935,6 +998,8 @@ vodsink_cover_suite (void)
   tcase_add_test (tc, test_stop);
   tcase_add_test (tc, test_pause);
   tcase_add_test (tc, test_flush_in_the_exchange);
+  tcase_add_loop_test (tc, test_signatures, 0, 2);
+  tcase_add_loop_test (tc, test_ending_the_wait_for_a_signature, 0, 2);
   suite_add_tcase (suite, tc);
   return suite;
 }
