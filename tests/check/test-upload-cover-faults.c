@@ -75,6 +75,19 @@ static const Case beside[] = {
     {"commit-refused",
         COMMIT "\"times\":1,\"json\":{\"code\":10001,\"message\":\"no\"}}",
         GETS_OVER, 2},
+    /* No place for it, or none that can be one; committed without a word of it:
+     * exchanged. */
+    {"apply-without-cover", APPLY "\"times\":1,\"data\":{\"cover\":{}}}",
+        GETS_OVER, 1},
+    {"apply-odd-cover",
+        APPLY "\"times\":1,\"data\":{\"cover\":{\"storagePath\":"
+              "\"/a/../../b.jpg\"}}}",
+        GETS_OVER, 1},
+    {"commit-without-cover", COMMIT "\"times\":1,\"data\":{\"cover\":7}}",
+        GETS_OVER, 2},
+    {"commit-odd-cover",
+        COMMIT "\"times\":1,\"data\":{\"cover\":{\"url\":\"file:///x\"}}}",
+        GETS_OVER, 2},
     {"commit-lost", COMMIT "\"times\":1,\"lose-answer\":true}", GETS_OVER, 1},
 
     {"put-503-for-ever", PUT "\"status\":503}", 0, VOD_ERROR_STORAGE, 503, 5},
