@@ -64,6 +64,12 @@ check (GBytes *image, const gchar *what, GError **error)
   return FALSE;
 }
 
+gboolean
+vod_cover_is_usable (GBytes *image)
+{
+  return check (image, "", NULL);
+}
+
 GBytes *
 vod_cover_best (VodCover *cover, GError **error)
 {

@@ -37,6 +37,9 @@ void vod_cover_clear (VodCover *cover);
  * more. Looked at by vod_cover_best(). */
 void vod_cover_set (VodCover *cover, VodCoverSource source, GBytes *image);
 
+/* Could @image be a cover? */
+gboolean vod_cover_is_usable (GBytes *image);
+
 /* The picture to use, borrowed; NULL: there is none, or, with @error, one was
  * not usable, and is forgotten: ask again. */
 GBytes *vod_cover_best (VodCover *cover, GError **error);

@@ -49,7 +49,7 @@ read_file_again (VodUpload *upload)
   GBytes *image =
       vod_cover_load (upload->settings.cover_location, &missing, NULL);
 
-  if (image && g_bytes_get_size (image) > 0 && vod_cover_type (image)) {
+  if (image && vod_cover_is_usable (image)) {
     g_mutex_lock (&upload->lock);
     vod_cover_set (&upload->cover, VOD_COVER_FILE, image);
     g_mutex_unlock (&upload->lock);

@@ -134,6 +134,32 @@ test_a_file_that_goes (void)
   cover_run_clear (&run);
 }
 
+/* What it has become is no cover, and no reason to give up the one it was. */
+static void
+test_a_file_that_is_spoiled (void)
+{
+  for (guint i = 0; i < 3; i++) {
+    CoverRun run;
+    Owner *owner;
+
+    cover_run_init (&run);
+    cover_run_put_file (&run, cover_jpeg ('a'));
+    owner = cover_run_begin (&run);
+    owner_set_cover (owner, VOD_COVER_TAG, cover_jpeg ('t'));
+    owner_write_mib (owner, 1);
+    owner_wait_opened (owner);
+    cover_run_put_file (&run,
+        i == 0       ? cover_garbage ()
+            : i == 1 ? g_bytes_new (NULL, 0)
+                     : cover_picture ("\xff\xd8\xff", 'l', VOD_IMAGE_MAX + 1));
+    owner_assert_finished (owner, 0);
+    cover_run_assert (&run, 0, cover_jpeg ('a'));
+    cover_run_assert_counts (&run, 1, 1, 1);
+    g_assert_cmpuint (owner->mishaps, ==, 0);
+    cover_run_clear (&run);
+  }
+}
+
 static void
 test_a_file_that_never_comes (void)
 {
@@ -803,6 +829,7 @@ main (int argc, char **argv)
       {"file/fills", test_an_empty_file_that_fills},
       {"file/changes", test_a_file_that_changes},
       {"file/goes", test_a_file_that_goes},
+      {"file/spoiled", test_a_file_that_is_spoiled},
       {"file/never", test_a_file_that_never_comes},
       {"sample/late", test_a_sample_at_the_last_moment},
       {"better", test_a_better_one_later},
