@@ -46,18 +46,36 @@ count_wanted (void)
   return (all - busy) * FOR_IDLE + busy * FOR_BUSY + FOR_OTHERS;
 }
 
+/* Is there room for one more? Then it counts. One after the other: many that
+ * looked at the same time would all see room for one. */
+static gboolean
+take (const struct rlimit *limit)
+{
+  static GMutex one_at_a_time;
+  guint64 wanted;
+  gboolean room;
+
+  g_mutex_lock (&one_at_a_time);
+  wanted = count_wanted () + (guint64)FOR_NEW;
+  room = count_used () + wanted <= limit->rlim_cur;
+  if (room)
+    atomic_fetch_add (&connections, 1);
+  g_mutex_unlock (&one_at_a_time);
+  return room;
+}
+
 gboolean
 vod_descriptors_reserve (GError **error)
 {
-  guint64 wanted = count_wanted () + (guint64)FOR_NEW;
   struct rlimit limit;
 
   if (getrlimit (RLIMIT_NOFILE, &limit) != 0 ||
-      limit.rlim_cur == RLIM_INFINITY ||
-      count_used () + wanted <= limit.rlim_cur) {
+      limit.rlim_cur == RLIM_INFINITY) {
     atomic_fetch_add (&connections, 1);
     return TRUE;
   }
+  if (take (&limit))
+    return TRUE;
   vod_error_set (error, VOD_ERROR_LOCAL,
       "Of the %" G_GUINT64_FORMAT " files that this process may have open too "
       "few are left for another connection: raise that limit (ulimit -n)",
