@@ -18,6 +18,8 @@ struct _VodHttpBodyStream {
 
 /* What is written at a time, and the least body that is worth it. */
 #define PIECE (256 * 1024)
+/* The same of what has to be read first: a buffer for each request under way. */
+#define READ_PIECE (64 * 1024)
 #define LEAST_DIRECT (32 * 1024)
 
 G_DEFINE_FINAL_TYPE (
@@ -107,15 +109,14 @@ find_piece (VodHttpBodyStream *self, gsize *count, GCancellable *cancellable,
 
   if (body->peek)
     bytes = body->peek (body->data, self->offset, &len);
-  if (bytes)
-    *count = MIN (*count, len);
+  *count = MIN (*count, bytes ? len : READ_PIECE);
   *count = begin_piece (self, *count, cancellable, error);
   if (*count == 0)
     return NULL;
   if (bytes)
     return bytes;
   if (self->buffer == NULL)
-    self->buffer = g_malloc (PIECE);
+    self->buffer = g_malloc (READ_PIECE);
   return read_piece (self, self->buffer, count, error) ? self->buffer : NULL;
 }
 

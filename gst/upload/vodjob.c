@@ -7,7 +7,7 @@
 #include "../cloud/vodimage.h"
 #include "vodretry.h"
 
-#define READ_PIECE (256 * 1024)
+#define READ_PIECE (64 * 1024)
 #define ABORT_TIMEOUT 2 /* s: interface.md, "one DELETE, 2 s at most" */
 
 void

@@ -9,7 +9,7 @@
 
 #define LARGE (3 * MIB + 17)
 /* More than libsoup asks for at once. */
-#define LARGE_PIECE (64 * 1024)
+#define LARGE_PIECE (16 * 1024)
 
 static void
 put (VodHttp *http, TestSoup *soup, guint64 length)

@@ -138,7 +138,7 @@ test_trusted_by_tls_ca_file (void)
   put_to (&server, "localhost", certs->ca_file, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (server.body_is_whole);
-  g_assert_true ((test_body_largest_piece () > 64 * 1024) != test_indirect ());
+  g_assert_true ((test_body_largest_piece () > 16 * 1024) != test_indirect ());
   put_to (&server, "127.0.0.1", certs->ca_file, NULL, &error);
   g_assert_no_error (error);
 }

@@ -273,7 +273,7 @@ def failure(result):
     error = Message("vodsink-error", "")
     error.fields = {"message": text, "phase": phase, "code": int(code),
                     "error-code": storage or None,
-                    "request-id": None if request == "unknown" else request}
+                    "request-id": "" if request == "unknown" else request}
     for message in errors:
         for key, value in error.fields.items():
             if message.get(key) != value:
