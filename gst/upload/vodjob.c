@@ -5,9 +5,9 @@
 
 #include "../cloud/vodchecksum.h"
 #include "../cloud/vodimage.h"
+#include "vodpart.h"
 #include "vodretry.h"
 
-#define READ_PIECE (64 * 1024)
 #define ABORT_TIMEOUT 2 /* s: interface.md, "one DELETE, 2 s at most" */
 
 void
@@ -85,173 +85,23 @@ gone_error (const gchar *message)
 
 /* --- a part ---------------------------------------------------------------*/
 
-static gsize
-read_slice (gpointer data, guint64 offset, gpointer buffer, gsize len)
-{
-  return vod_slice_read (data, offset, buffer, len);
-}
-
-static const guint8 *
-peek_slice (gpointer data, guint64 offset, gsize *len)
-{
-  return vod_slice_peek (data, offset, len);
-}
-
-/* Hands all bytes of @slice to @digest, piece by piece. FALSE: they cannot be
- * read. */
-static gboolean
-digest_slice (const VodSlice *slice,
-    void (*digest) (gpointer sum, const guint8 *bytes, gsize len), gpointer sum,
-    GError **error)
-{
-  g_autofree guint8 *buffer = NULL;
-  gsize len;
-
-  for (guint64 offset = 0; offset < slice->size; offset += len) {
-    const guint8 *bytes = vod_slice_peek (slice, offset, &len);
-
-    if (bytes == NULL) {
-      if (buffer == NULL)
-        buffer = g_malloc (READ_PIECE);
-      bytes = buffer;
-      len = vod_slice_read (slice, offset, buffer, READ_PIECE);
-      if (len == 0) {
-        vod_error_set (error, VOD_ERROR_READ,
-            "Part %u cannot be read from the file that holds it",
-            slice->number);
-        return FALSE;
-      }
-    }
-    digest (sum, bytes, len);
-  }
-  return TRUE;
-}
-
-static void
-add_crc64 (gpointer sum, const guint8 *bytes, gsize len)
-{
-  guint64 *crc64 = sum;
-
-  *crc64 = vod_crc64 (*crc64, bytes, len);
-}
-
-static void
-add_md5 (gpointer sum, const guint8 *bytes, gsize len)
-{
-  vod_md5_update (sum, bytes, len);
-}
-
-/* FALSE: there is no MD5 to be had, or the bytes cannot be read. */
-static gboolean
-slice_md5 (const VodSlice *slice, guint8 digest[VOD_MD5_SIZE])
-{
-  VodMd5 *md5 = vod_md5_new ();
-  gboolean read = digest_slice (slice, add_md5, md5, NULL);
-
-  return vod_md5_finish (md5, digest) && read;
-}
-
-/* The ETag of a part is its MD5 in hex, in quotes (protocol.md 5.2). */
-static gboolean
-etag_is_md5 (const gchar *etag, const guint8 digest[VOD_MD5_SIZE])
-{
-  gchar hex[2 * VOD_MD5_SIZE + 1];
-  gsize len = strlen (etag);
-
-  for (guint i = 0; i < VOD_MD5_SIZE; i++)
-    g_snprintf (hex + 2 * i, 3, "%02x", digest[i]);
-  if (len >= 2 && etag[0] == '"' && etag[len - 1] == '"') {
-    etag++;
-    len -= 2;
-  }
-  return len == strlen (hex) && g_ascii_strncasecmp (etag, hex, len) == 0;
-}
-
-/* A 200 proves nothing: what arrived must be what was sent. */
-static void
-check_receipt (VodJob *job, const guint8 *md5, GError **error)
-{
-  const VodCosReceipt *receipt = &job->receipt;
-  guint8 digest[VOD_MD5_SIZE];
-
-  if (receipt->has_crc64) {
-    if (receipt->crc64 != job->crc64)
-      vod_error_set (error, VOD_ERROR_INTEGRITY,
-          "Part %u arrived damaged: its CRC64 there is %" G_GUINT64_FORMAT
-          ", here %" G_GUINT64_FORMAT,
-          job->slice->number, receipt->crc64, job->crc64);
-    return;
-  }
-  if (md5 == NULL && slice_md5 (job->slice, digest))
-    md5 = digest;
-  if (md5 == NULL || !etag_is_md5 (receipt->etag, md5))
-    vod_error_set (error, VOD_ERROR_INTEGRITY,
-        "Part %u cannot be told to have arrived whole: no CRC64 came back, "
-        "and the ETag is not its MD5",
-        job->slice->number);
-}
-
-/* Does the service have these very bytes from an earlier run? Without a CRC64
- * of theirs the ETag must be their MD5. */
-static gboolean
-is_there (VodJob *job)
-{
-  const VodSliceReceipt *before = &job->receipt_before;
-  guint8 digest[VOD_MD5_SIZE];
-
-  if (before->etag == NULL)
-    return FALSE;
-  if (before->has_crc64 ? before->crc64 != job->crc64
-                        : !slice_md5 (job->slice, digest) ||
-              !etag_is_md5 (before->etag, digest))
-    return FALSE;
-  g_strlcpy (job->receipt.etag, before->etag, sizeof job->receipt.etag);
-  job->skipped = TRUE;
-  return TRUE;
-}
-
-/* The CRC64 of what is to be sent. */
-static gboolean
-digest_part (VodJob *job, GError **error)
-{
-  job->crc64 = 0;
-  if (!digest_slice (job->slice, add_crc64, &job->crc64, error))
-    return FALSE;
-  if (!job->slice->proven || job->crc64 == job->slice->crc64)
-    return TRUE;
-  vod_error_set (error, VOD_ERROR_READ,
-      "Part %u has to be sent again, but upstream's file has changed",
-      job->slice->number);
-  return FALSE;
-}
-
 static void
 perform_part (VodJob *job, const VodUploadSettings *settings, VodHttp *http,
     const VodCosTarget *target, void (*sent) (gsize bytes, gpointer data),
     gpointer sent_data, GCancellable *cancellable, GError **error)
 {
-  VodHttpBody body = {
-      .length = job->slice->size,
-      .read = read_slice,
-      .peek = peek_slice,
-      .data = job->slice,
-  };
-  guint8 digest[VOD_MD5_SIZE];
-  const guint8 *md5 = NULL;
+  GError *failure = NULL;
 
-  if (!digest_part (job, error) || is_there (job))
+  if (vod_part_is_there (job, &failure))
     return;
-  if (job->completed_there) {
-    g_propagate_error (error,
-        gone_error ("The interrupted upload was of "
-                    "another media"));
-    return;
-  }
-  if (settings->content_md5 && slice_md5 (job->slice, digest))
-    md5 = digest;
-  if (vod_cos_put_part (http, target, job->upload_id, job->slice->number, &body,
-          md5, sent, sent_data, cancellable, &job->receipt, error))
-    check_receipt (job, md5, error);
+  if (failure)
+    g_propagate_error (error, failure);
+  else if (job->completed_there)
+    g_propagate_error (
+        error, gone_error ("The interrupted upload was of another media"));
+  else
+    vod_part_send (job, settings->content_md5, http, target, sent, sent_data,
+        cancellable, error);
 }
 
 /* --- the cover ------------------------------------------------------------*/
@@ -273,8 +123,9 @@ digest_cover (VodJob *job, guint8 digest[VOD_MD5_SIZE])
 static gboolean
 cover_is_right (const VodJob *job, const guint8 *md5)
 {
-  return job->receipt.has_crc64 ? job->receipt.crc64 == job->crc64
-                                : md5 && etag_is_md5 (job->receipt.etag, md5);
+  return job->receipt.has_crc64
+      ? job->receipt.crc64 == job->crc64
+      : md5 && vod_part_etag_is_md5 (job->receipt.etag, md5);
 }
 
 /* There was no answer: is it up all the same? If not, is it the network, or only
