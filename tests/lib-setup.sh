@@ -14,8 +14,9 @@ packages_run=(gstreamer1.0-tools gstreamer1.0-plugins-base
   gstreamer1.0-plugins-ugly glib-networking)
 
 # To run the tests: decoders, the formatter, what names the files, and what counts
-# instructions.
-packages_test=(gstreamer1.0-libav clang-format git valgrind)
+# instructions; what the examples use: Python's GStreamer.
+packages_test=(gstreamer1.0-libav clang-format git valgrind
+  python3-gi gir1.2-gstreamer-1.0)
 
 # What only tests/nightly.sh wants.
 # shellcheck disable=SC2034
