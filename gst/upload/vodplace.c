@@ -58,19 +58,10 @@ vod_upload_find_region (VodWorker *worker)
   return region;
 }
 
-/* Not because of the signature, as far as that is known. */
-static gboolean
-is_refusal (GError *error)
-{
-  return error->code == VOD_ERROR_SERVICE &&
-      vod_error_details (error)->number != 10004 &&
-      vod_retry_classify (error, 1) != VOD_RETRY_SIGNATURE;
-}
-
 gboolean
 vod_upload_drop_region (VodUpload *upload, GError *error)
 {
-  if (!is_refusal (error))
+  if (!vod_upload_was_refused (error))
     return FALSE;
   /* It was refused without the region too: that was not the reason. */
   g_clear_pointer (&upload->region_blamed, g_free);

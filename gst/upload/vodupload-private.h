@@ -393,7 +393,8 @@ void vod_upload_mention_host (VodUpload *upload, const VodApiApplied *applied);
 gboolean
 vod_upload_begin_anew (VodWorker *worker, const VodJob *job, GError *error);
 
-/* Has the service refused what was asked for, not who asks? */
+/* Has the service refused what was asked for, not who asks (as far as that is
+ * known)? */
 gboolean vod_upload_was_refused (GError *error);
 
 /* The stream is not what the spool has, or (@trouble, taken) cannot go on in it:
