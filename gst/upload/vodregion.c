@@ -159,14 +159,9 @@ typedef struct {
 static VodHttp *
 open_http (const VodUploadSettings *settings, guint timeout, GError **error)
 {
-  VodHttpSettings http = {
-      .user_agent = settings->user_agent,
-      .proxy = settings->proxy,
-      .tls_ca_file = settings->tls_ca_file,
-      .timeout = timeout,
-      .pace = settings->pace,
-  };
+  VodHttpSettings http = vod_upload_settings_http (settings);
 
+  http.timeout = timeout;
   return vod_http_new (&http, error);
 }
 

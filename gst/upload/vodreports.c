@@ -37,7 +37,7 @@ vod_upload_open_reports (VodUpload *upload)
   const VodUploadSettings *settings = &upload->settings;
   VodReporterSettings reporter = {
       .endpoint = settings->report_endpoint,
-      .http = vod_upload_http_settings (upload),
+      .http = vod_upload_settings_http (settings),
       .mishap = on_mishap,
       .owner = upload,
       .hold = hold_upload,

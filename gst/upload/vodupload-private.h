@@ -260,10 +260,6 @@ GSList *vod_upload_take_left (VodUpload *upload);
 /* Workers, started or not, that could take a slice now. With the lock. */
 guint vod_upload_idle_workers (VodUpload *upload);
 
-/* How this upload talks to servers, for a connection of its own: also one that
- * is no worker's. Borrowed from it. */
-VodHttpSettings vod_upload_http_settings (const VodUpload *upload);
-
 /* Cancels requests that take too long, at most once a second. With the lock. */
 void vod_upload_check_overdue (VodUpload *upload);
 

@@ -58,6 +58,18 @@ vod_upload_settings_clear (VodUploadSettings *settings)
   *settings = (VodUploadSettings){0};
 }
 
+VodHttpSettings
+vod_upload_settings_http (const VodUploadSettings *settings)
+{
+  return (VodHttpSettings){
+      .user_agent = settings->user_agent,
+      .proxy = settings->proxy,
+      .tls_ca_file = settings->tls_ca_file,
+      .timeout = settings->timeout,
+      .pace = settings->pace,
+  };
+}
+
 VodUpload *
 vod_upload_new (const VodUploadSettings *settings,
     const VodUploadEvents *events, gpointer data, GDestroyNotify destroy)

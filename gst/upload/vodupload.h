@@ -80,6 +80,10 @@ typedef struct {
 
 void vod_upload_settings_clear (VodUploadSettings *settings);
 
+/* How such an upload talks to servers, for any connection of its own. Borrowed
+ * from @settings. */
+VodHttpSettings vod_upload_settings_http (const VodUploadSettings *settings);
+
 typedef struct {
   guint64 loaded;    /* bytes the service has */
   guint64 total;     /* 0: not known yet */

@@ -531,18 +531,6 @@ work (VodWorker *worker)
   }
 }
 
-VodHttpSettings
-vod_upload_http_settings (const VodUpload *upload)
-{
-  return (VodHttpSettings){
-      .user_agent = upload->settings.user_agent,
-      .proxy = upload->settings.proxy,
-      .tls_ca_file = upload->settings.tls_ca_file,
-      .timeout = upload->settings.timeout,
-      .pace = upload->settings.pace,
-  };
-}
-
 /* Threads of those that left before are not kept until the end. The last thing
  * that a worker does; its slot is free only now. Without the lock. */
 static void
@@ -594,7 +582,7 @@ vod_worker_main (gpointer data)
 {
   VodWorker *worker = data;
   VodUpload *upload = worker->upload;
-  VodHttpSettings settings = vod_upload_http_settings (upload);
+  VodHttpSettings settings = vod_upload_settings_http (&upload->settings);
   GError *error = NULL;
   VodHttp *http = vod_http_new (&settings, &error);
 
