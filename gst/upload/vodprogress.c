@@ -14,17 +14,24 @@ vod_upload_measure_rate (VodUpload *upload)
   upload->rate_counted = sent;
 }
 
+guint64
+vod_upload_whole_size (const VodUpload *upload, const VodSlicesStats *stats)
+{
+  guint64 expected = upload->settings.expected_size;
+
+  if (upload->closing)
+    return stats->size;
+  return stats->size <= expected ? expected : 0;
+}
+
 static void
 measure_progress (VodUpload *upload, VodUploadProgress *progress)
 {
-  guint64 expected = upload->settings.expected_size;
   VodSlicesStats stats;
 
   vod_slices_get_stats (upload->slices, &stats);
   progress->loaded = stats.confirmed;
-  progress->total = upload->closing ? stats.size
-      : stats.size <= expected      ? expected
-                                    : 0;
+  progress->total = vod_upload_whole_size (upload, &stats);
   progress->percent = -1;
   if (progress->total > 0)
     progress->percent = 100.0 * progress->loaded / progress->total;

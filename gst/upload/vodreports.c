@@ -51,19 +51,6 @@ vod_upload_open_reports (VodUpload *upload)
   upload->reporter = vod_reporter_new (&reporter);
 }
 
-/* 0: not known. */
-static guint64
-size_of (VodUpload *upload)
-{
-  guint64 expected = upload->settings.expected_size;
-  VodSlicesStats stats;
-
-  vod_slices_get_stats (upload->slices, &stats);
-  if (upload->closing)
-    return stats.size;
-  return stats.size <= expected ? expected : 0;
-}
-
 /* In a word, what kind of failure it was. */
 static const gchar *
 class_of (const GError *error)
@@ -118,11 +105,13 @@ report (VodUpload *upload, VodReport *report, const VodApiApplied *applied,
   const VodUploadSettings *settings = &upload->settings;
   gint64 now = g_get_monotonic_time ();
   g_autofree gchar *region = NULL, *message = NULL;
+  VodSlicesStats stats;
 
+  vod_slices_get_stats (upload->slices, &stats);
   if (report->error)
     report->message = message = discreet_message (report->error);
   report->device = settings->report_device;
-  report->file_size = size_of (upload);
+  report->file_size = vod_upload_whole_size (upload, &stats);
   report->file_name = settings->name;
   report->file_type = settings->type;
   report->request_key = upload->report_key;

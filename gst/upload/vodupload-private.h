@@ -513,6 +513,13 @@ vod_upload_report_done (VodUpload *upload, const VodApiCommitted *committed);
  * has not. Without the lock. */
 void vod_upload_report_failure (VodUpload *upload, GError *error);
 
+/* --- vodprogress.c ---
+ *
+ * How many bytes the media will have; 0: not known, or more have come than
+ * upstream said. @stats: of the slices. With the lock. */
+guint64
+vod_upload_whole_size (const VodUpload *upload, const VodSlicesStats *stats);
+
 /* Lets `rate` see what was sent. With the lock. */
 void vod_upload_measure_rate (VodUpload *upload);
 
