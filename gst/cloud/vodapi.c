@@ -10,6 +10,7 @@
 #include "voderror.h"
 #include "vodhost.h"
 #include "vodjson.h"
+#include "vodtext.h"
 
 #define ANSWER_MAX (1024 * 1024)
 #define NAME_MAX_BYTES 200
@@ -209,18 +210,6 @@ wrong (const gchar *name, GError **error)
   return FALSE;
 }
 
-/* 1 to @max bytes, all of them printable ASCII without blanks. */
-static gboolean
-is_word (const gchar *text, gsize max)
-{
-  gsize len = strlen (text);
-
-  for (gsize i = 0; i < len; i++)
-    if (!g_ascii_isgraph (text[i]))
-      return FALSE;
-  return len > 0 && len <= max;
-}
-
 /* Copies the string @name if it is a word. */
 static gboolean
 take_word (JsonObject *object, const gchar *name, gsize max, gchar **result,
@@ -228,7 +217,7 @@ take_word (JsonObject *object, const gchar *name, gsize max, gchar **result,
 {
   const gchar *text = vod_json_string (object, name);
 
-  if (!text || !is_word (text, max))
+  if (!text || !vod_text_is_word (text, max))
     return wrong (name, error);
   *result = g_strdup (text);
   return TRUE;
@@ -265,7 +254,7 @@ vod_api_check_object_key (const gchar *key)
 gboolean
 vod_api_check_session_key (const gchar *session_key)
 {
-  return is_word (session_key, SECRET_MAX_BYTES);
+  return vod_text_is_word (session_key, SECRET_MAX_BYTES);
 }
 
 /* <bucket>-<appid> */

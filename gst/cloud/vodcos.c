@@ -12,6 +12,7 @@
 #include "vodcosauth.h"
 #include "vodcosxml.h"
 #include "voderror.h"
+#include "vodtext.h"
 
 #define ANSWER_MAX (256 * 1024)
 /* A page of a list, as the SDKs ask for it: a thousand parts in some 200 KB,
@@ -174,28 +175,16 @@ call (VodHttp *http, const VodCosTarget *target, const CosRequest *request,
       (is_success (answer) || fail (answer, error));
 }
 
-/* Non-empty, at most @max - 1 bytes, printable ASCII without blanks. */
-static gboolean
-is_word (const gchar *text, gsize max)
-{
-  gsize len = strlen (text);
-
-  for (gsize i = 0; i < len; i++)
-    if (!g_ascii_isgraph (text[i]))
-      return FALSE;
-  return len > 0 && len < max;
-}
-
 gboolean
 vod_cos_check_upload_id (const gchar *upload_id)
 {
-  return is_word (upload_id, UPLOAD_ID_MAX + 1);
+  return vod_text_is_word (upload_id, UPLOAD_ID_MAX);
 }
 
 gboolean
 vod_cos_check_etag (const gchar *etag)
 {
-  return is_word (etag, VOD_COS_ETAG_MAX);
+  return vod_text_is_word (etag, VOD_COS_ETAG_MAX - 1);
 }
 
 static gboolean
