@@ -22,6 +22,37 @@ say (VodUpload *upload, const gchar *text, const gchar *more)
   upload->events.notice (message, upload->data);
 }
 
+VodPlace
+vod_upload_place_of (VodJobKind kind)
+{
+  switch (kind) {
+    case VOD_JOB_APPLY:
+    case VOD_JOB_RENEW:
+    case VOD_JOB_COMMIT:
+    case VOD_JOB_COVER_APPLY:
+    case VOD_JOB_COVER_COMMIT:
+    case VOD_JOB_SWEEP: /* Apply tells where the rest of it goes */
+      return VOD_PLACE_SERVICE;
+    case VOD_JOB_CHECK:
+    case VOD_JOB_LIST:
+    case VOD_JOB_INITIATE:
+    case VOD_JOB_PART:
+    case VOD_JOB_COMPLETE:
+    case VOD_JOB_LOOK:
+    case VOD_JOB_COVER:
+    case VOD_JOB_COVER_PUT:
+      return VOD_PLACE_STORAGE;
+    case VOD_JOB_ABORT: /* there may be time for one request */
+      return VOD_PLACE_STORAGE_PLAIN;
+    case VOD_JOB_REGION: /* sees to that itself */
+    case VOD_JOB_SYNC:
+    case VOD_JOB_NONE:
+    case VOD_JOB_EXIT:
+      break;
+  }
+  return VOD_PLACE_NONE;
+}
+
 /* --- the nearest region -----------------------------------------------------*/
 
 VodStep
@@ -91,26 +122,6 @@ vod_upload_convict_region (VodUpload *upload)
 
 /* --- the accelerated host ---------------------------------------------------*/
 
-/* The DELETE of an upload that is given up goes the ordinary way: there may be
- * time for one request. */
-static gboolean
-is_accelerated (VodJobKind kind)
-{
-  switch (kind) {
-    case VOD_JOB_CHECK:
-    case VOD_JOB_LIST:
-    case VOD_JOB_INITIATE:
-    case VOD_JOB_PART:
-    case VOD_JOB_COMPLETE:
-    case VOD_JOB_LOOK:
-    case VOD_JOB_COVER:
-    case VOD_JOB_COVER_PUT:
-      return TRUE;
-    default:
-      return FALSE;
-  }
-}
-
 /* Each renewal may name another one, but that must not go on for ever. */
 static gboolean
 was_left (const VodUpload *upload, const gchar *uri)
@@ -124,7 +135,8 @@ was_left (const VodUpload *upload, const gchar *uri)
 gchar *
 vod_upload_accelerate (VodUpload *upload, const VodJob *job)
 {
-  const gchar *host = job->applied && is_accelerated (job->kind)
+  const gchar *host =
+      job->applied && vod_upload_place_of (job->kind) == VOD_PLACE_STORAGE
       ? vod_hosts_accelerated (&upload->settings, job->applied)
       : NULL;
   g_autofree gchar *uri = NULL;

@@ -277,6 +277,17 @@ VodTry *vod_upload_try_of (VodUpload *upload, VodJobKind kind);
 
 /* --- vodplace.c --- */
 
+/* Whom a request is for. */
+typedef enum {
+  VOD_PLACE_NONE,    /* none: it is not one, or not of the upload's own way */
+  VOD_PLACE_SERVICE, /* the VOD API, at the endpoint; with a signature */
+  VOD_PLACE_STORAGE, /* the bucket: by an accelerated host, if there is one, by
+                      * the endpoint, or straight … */
+  VOD_PLACE_STORAGE_PLAIN, /* … but for the first of these */
+} VodPlace;
+
+VodPlace vod_upload_place_of (VodJobKind kind);
+
 /* Where an upload begins that has nothing at the service yet, or that is known
  * there (`resuming`). With the lock. */
 VodStep vod_upload_first_step (const VodUpload *upload);

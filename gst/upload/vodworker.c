@@ -379,33 +379,12 @@ next_job (VodWorker *worker, VodJob *job)
 /* --- the thread -----------------------------------------------------------*/
 
 static gboolean
-goes_to_endpoint (const VodUpload *upload, const VodJob *job)
+goes_to_endpoint (const VodUpload *upload, VodJobKind kind)
 {
-  switch (job->kind) {
-    case VOD_JOB_APPLY:
-    case VOD_JOB_RENEW:
-    case VOD_JOB_COMMIT:
-    case VOD_JOB_COVER_APPLY:
-    case VOD_JOB_COVER_COMMIT:
-    case VOD_JOB_SWEEP:
-      return TRUE;
-    case VOD_JOB_CHECK:
-    case VOD_JOB_LIST:
-    case VOD_JOB_INITIATE:
-    case VOD_JOB_PART:
-    case VOD_JOB_COMPLETE:
-    case VOD_JOB_LOOK:
-    case VOD_JOB_COVER:
-    case VOD_JOB_COVER_PUT:
-    case VOD_JOB_ABORT:
-      return upload->settings.forward;
-    case VOD_JOB_REGION: /* sees to that itself */
-    case VOD_JOB_SYNC:
-    case VOD_JOB_NONE:
-    case VOD_JOB_EXIT:
-      break;
-  }
-  return FALSE;
+  VodPlace place = vod_upload_place_of (kind);
+
+  return place == VOD_PLACE_SERVICE ||
+      (place != VOD_PLACE_NONE && upload->settings.forward);
 }
 
 /* Only now: it may have waited for a signature. The end is not made to wait by
@@ -419,7 +398,7 @@ choose_endpoint (VodUpload *upload, VodJob *job)
   may_probe = !upload->closing &&
       (job->kind == VOD_JOB_PART || job->kind == VOD_JOB_RENEW);
   job->accelerated = vod_upload_accelerate (upload, job);
-  if (job->accelerated == NULL && goes_to_endpoint (upload, job))
+  if (job->accelerated == NULL && goes_to_endpoint (upload, job->kind))
     job->endpoint = vod_endpoints_choose (
         &upload->endpoints, g_get_monotonic_time (), may_probe);
   g_mutex_unlock (&upload->lock);
@@ -432,22 +411,6 @@ is_opening (const VodUpload *upload, const VodJob *job)
   return job->attempt == 0 && upload->step_try.failures == 0 &&
       (job->kind == VOD_JOB_REGION ||
           (job->kind == VOD_JOB_APPLY && !upload->region_sought));
-}
-
-static gboolean
-needs_signature (VodJobKind kind)
-{
-  switch (kind) {
-    case VOD_JOB_APPLY:
-    case VOD_JOB_RENEW:
-    case VOD_JOB_COMMIT:
-    case VOD_JOB_SWEEP:
-    case VOD_JOB_COVER_APPLY:
-    case VOD_JOB_COVER_COMMIT:
-      return TRUE;
-    default:
-      return FALSE;
-  }
 }
 
 /* Without the lock. */
@@ -473,7 +436,7 @@ do_job (VodWorker *worker, VodJob *job)
     return NULL;
   if (job->kind == VOD_JOB_APPLY)
     job->cover = vod_upload_find_cover (upload, FALSE);
-  if (needs_signature (job->kind)) {
+  if (vod_upload_place_of (job->kind) == VOD_PLACE_SERVICE) {
     job->signature = vod_upload_obtain_signature (
         worker, job->kind == VOD_JOB_SWEEP ? 0 : G_MAXINT64, &error);
     if (job->signature == NULL)
