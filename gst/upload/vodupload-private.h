@@ -213,9 +213,6 @@ struct _VodUpload {
   GPtrArray *workers; /* of VodWorker, those that run or were not joined */
 };
 
-/* A reason for retry-duration to stand still begins or ends. With the lock. */
-void vod_upload_stand_still (VodUpload *upload, gboolean still);
-
 /* Starts workers while there is more to do than idle ones. With the lock. */
 void vod_upload_ensure_workers (VodUpload *upload);
 
@@ -320,6 +317,11 @@ void vod_upload_next_step (VodUpload *upload, VodStep step);
 void vod_upload_note_refused (
     VodUpload *upload, const VodJob *job, const GError *error);
 
+/* --- vodclock.c, with the lock ---
+ *
+ * A reason for retry-duration to stand still begins or ends. */
+void vod_upload_stand_still (VodUpload *upload, gboolean still);
+
 /* How long nothing has got through since the first failure, µs, without what
  * stood still: the time that `retry-duration` bounds. 0: nothing has failed. */
 gint64 vod_upload_failing_for (const VodUpload *upload);
@@ -330,6 +332,10 @@ void vod_upload_forget_failures (VodUpload *upload);
 /* Something is not tried before @until (monotonic µs) because it has failed: so
  * long does that time not stand still for what waits for the pace. */
 void vod_upload_count_pause (VodUpload *upload, gint64 until);
+
+/* @job has failed, not as the first: what of its time has waited for the pace
+ * does not count. */
+void vod_upload_leave_out_waiting (VodUpload *upload, const VodJob *job);
 
 /* @job has failed and is nothing that can be done without: how long the upload
  * may go on trying, µs. */
