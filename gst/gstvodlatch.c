@@ -15,8 +15,7 @@
 #include "upload/vodsession.h"
 
 #define DEFAULT_NAME "来自GStreamer"
-#define DEFAULT_BACKUP_ENDPOINT "https://vod2.dnsv1.com"       /* of that one */
-#define DEFAULT_REPORT_ENDPOINT "https://vodreport.qcloud.com" /* likewise */
+#define DEFAULT_REPORT_ENDPOINT "https://vodreport.qcloud.com" /* of that one */
 #define FIRST_AGAIN 30000                                      /* ms */
 #define WORKER_IDLE 10000                                      /* ms */
 #define OUTAGE 20000                                           /* ms */
@@ -230,7 +229,7 @@ choose_backup (const GstVodSettings *settings, const VodUploadSettings *upload)
     return vod_http_check_base_uri (
         settings->backup_endpoint, "backup-endpoint", NULL);
   return g_strdup (
-      upload->endpoint_is_default ? DEFAULT_BACKUP_ENDPOINT : NULL);
+      upload->endpoint_is_default ? GST_VOD_DEFAULT_BACKUP_ENDPOINT : NULL);
 }
 
 static void

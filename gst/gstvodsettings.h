@@ -14,7 +14,14 @@
 G_BEGIN_DECLS
 
 #define GST_VOD_DEFAULT_ENDPOINT "https://vod2.qcloud.com"
+#define GST_VOD_DEFAULT_BACKUP_ENDPOINT "https://vod2.dnsv1.com" /* of that */
 #define GST_VOD_DEFAULT_USER_AGENT "GStreamer vodsink/" VERSION
+#define GST_VOD_DEFAULT_SLICE_SIZE G_GUINT64_CONSTANT (8388608)
+#define GST_VOD_DEFAULT_PARALLEL_UPLOADS 6
+#define GST_VOD_DEFAULT_MAX_SIZE_BYTES G_GUINT64_CONSTANT (67108864)
+#define GST_VOD_DEFAULT_PROGRESS_INTERVAL 1000 /* ms */
+#define GST_VOD_DEFAULT_TIMEOUT 15             /* s */
+#define GST_VOD_DEFAULT_RETRY_DURATION 300     /* s */
 
 typedef struct {
   gchar *location;
@@ -102,8 +109,10 @@ typedef struct {
   GBytes *image;              /* tag */
 } GstVodStreamFacts;
 
-/* Declares the properties and sets the defaults. */
+/* Declares the properties (gstvodproperties.c). */
 void gst_vod_settings_install (GObjectClass *klass);
+
+/* The defaults. */
 void gst_vod_settings_init (GstVodSettings *settings);
 void gst_vod_settings_clear (GstVodSettings *settings);
 
