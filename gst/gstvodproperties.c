@@ -63,10 +63,10 @@ install_cover (GObjectClass *klass)
   /**
    * GstVodSink:cover-location:
    *
-   * Path of a picture (jpeg, png, gif, bmp, webp, tiff; at most 20 MiB) to upload
-   * as the media's cover. It is read when the upload starts and
-   * again at the end, in case it came or changed meanwhile. A cover that fails is a warning; the media does not
-   * suffer.
+   * Path of a picture (jpeg, png, gif, bmp, webp, tiff; at most 20 MiB) to
+   * upload as the media's cover. It is read when the upload starts and again at
+   * the end, in case it came or changed meanwhile. A cover that fails is a
+   * warning; the media does not suffer.
    */
   g_object_class_install_property (klass, GST_VOD_PROP_COVER_LOCATION,
       g_param_spec_string ("cover-location", "Cover location",
@@ -78,10 +78,10 @@ install_cover (GObjectClass *klass)
    * GstVodSink:cover:
    *
    * A cover that the application has made: a sample whose buffer is a whole
-   * image/jpeg or image/png, as gdkpixbufsink or pngenc give it. May come as late
-   * as EOS; the last one counts. #GstVodSink:cover-location goes before it, an
-   * image tag of the stream after it. %NULL takes one back
-   * that was not sent yet.
+   * image/jpeg or image/png, as gdkpixbufsink or pngenc give it. May come as
+   * late as EOS; the last one counts. #GstVodSink:cover-location goes before
+   * it, an image tag of the stream after it. %NULL takes one back that was not
+   * sent yet.
    */
   g_object_class_install_property (klass, GST_VOD_PROP_COVER,
       g_param_spec_boxed ("cover", "Cover",
@@ -96,10 +96,10 @@ install_reports (GObjectClass *klass)
   /**
    * GstVodSink:report-id:
    *
-   * Set (1 to 256 bytes of UTF-8 without control characters): the upload's events
-   * (apply, upload, commit, done) are reported with this id, in the background.
-   * That they cannot be is a WARNING, once, and no more. %NULL or empty: nothing
-   * is reported.
+   * Set (1 to 256 bytes of UTF-8 without control characters): the upload's
+   * events (apply, upload, commit, done) are reported with this id, in the
+   * background. That they cannot be is a WARNING, once, and no more. %NULL or
+   * empty: nothing is reported.
    */
   g_object_class_install_property (klass, GST_VOD_PROP_REPORT_ID,
       g_param_spec_string ("report-id", "Report id",
@@ -197,8 +197,9 @@ install_transfer (GObjectClass *klass)
   /**
    * GstVodSink:max-upload-bitrate:
    *
-   * Upper bound in bit/s for all requests of this element together; 0: no limit.
-   * Not to be confused with #GstBaseSink:max-bitrate, which throttles rendering.
+   * Upper bound in bit/s for all requests of this element together; 0: no
+   * limit. Not to be confused with #GstBaseSink:max-bitrate, which throttles
+   * rendering.
    */
   g_object_class_install_property (klass, GST_VOD_PROP_MAX_UPLOAD_BITRATE,
       g_param_spec_uint64 ("max-upload-bitrate", "Max. upload bitrate",

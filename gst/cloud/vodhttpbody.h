@@ -4,11 +4,11 @@
  * vodhttp; nobody else includes this.
  *
  * A large body is written to the connection by the stream itself where that is
- * known (vodhttpdirect), and libsoup only sees its end. Else
- * libsoup asks for the next piece only when the one before was written, so this
- * is the place where sent bytes are counted, where they wait for their turn, and
- * where a request that has become too slow ends. One stream serves one attempt: libsoup drops it when it
- * restarts a message.
+ * known (vodhttpdirect), and libsoup only sees its end. Else libsoup asks for
+ * the next piece only when the one before was written, so this is the place
+ * where sent bytes are counted, where they wait for their turn, and where a
+ * request that has become too slow ends. One stream serves one attempt: libsoup
+ * drops it when it restarts a message.
  */
 #pragma once
 
@@ -22,8 +22,8 @@ G_DECLARE_FINAL_TYPE (VodHttpBodyStream, vod_http_body_stream, VOD,
     HTTP_BODY_STREAM, GInputStream)
 
 /* All is borrowed and must outlive the stream's last read. Reading takes turns
- * with others at @pace (NULL: no limit), while @deadline stands still, and fails
- * with G_IO_ERROR_TIMED_OUT after that. */
+ * with others at @pace (NULL: no limit), while @deadline stands still, and
+ * fails with G_IO_ERROR_TIMED_OUT after that. */
 GInputStream *vod_http_body_stream_new (
     const VodHttpRequest *request, VodHttpDeadline *deadline, VodPace *pace);
 

@@ -23,10 +23,11 @@ typedef struct {
   const gchar *refused;        /* that string once refused by the service */
 } VodSignatureSource;
 
-/* Returns a signature; a secret. NULL with VOD_ERROR_SIGNATURE if no source
- * has one (message names the three sources; *@may_come is then TRUE if a callback
- * was asked and so may set one later, and FALSE in all other cases), or if one gave garbage; errors of
- * the network with their own codes. Phase is VOD_PHASE_SIGNATURE. Blocks. */
+/* Returns a signature; a secret. NULL with VOD_ERROR_SIGNATURE if no source has
+ * one (message names the three sources; *@may_come is then TRUE if a callback
+ * was asked and so may set one later, and FALSE in all other cases), or if one
+ * gave garbage; errors of the network with their own codes. Phase is
+ * VOD_PHASE_SIGNATURE. Blocks. */
 gchar *vod_signature_get (const VodSignatureSource *source, VodHttp *http,
     GCancellable *cancellable, gboolean *may_come, GError **error);
 

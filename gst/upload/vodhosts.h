@@ -22,10 +22,11 @@ vod_hosts_may_use (const VodUploadSettings *settings, const gchar *host);
 /* "http(s)://@host", with the scheme of `endpoint`. */
 gchar *vod_hosts_uri (const VodUploadSettings *settings, const gchar *host);
 
-/* The host that @applied names for storage requests of such an upload (protocol.md
- * 1.4): to be forwarded by, or with forward=false to be used as the bucket's own,
- * unless storage-endpoint says where to connect. NULL: none, or it is that of
- * `endpoint` or of the bucket anyway. Whether it may be used is another question. */
+/* The host that @applied names for storage requests of such an upload
+ * (protocol.md 1.4): to be forwarded by, or with forward=false to be used as
+ * the bucket's own, unless storage-endpoint says where to connect. NULL: none,
+ * or it is that of `endpoint` or of the bucket anyway. Whether it may be used
+ * is another question. */
 const gchar *vod_hosts_accelerated (
     const VodUploadSettings *settings, const VodApiApplied *applied);
 

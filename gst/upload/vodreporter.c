@@ -3,11 +3,12 @@
  * vodreporter: see vodreporter.h.
  *
  * `lock` guards everything below "state"; what is above it does not change. It
- * may be taken while an upload's is held; while it is held nothing is called that
- * takes another, but for cancelling, which the pace hears. It is not held during
- * a request, while the owner is told, or while a reference to it is given back
- * that may be the last one, which frees the reporter. `cond` wakes the thread (an event, the end, the
- * end of a pause) and who joins it (it has left).
+ * may be taken while an upload's is held; while it is held nothing is called
+ * that takes another, but for cancelling, which the pace hears. It is not held
+ * during a request, while the owner is told, or while a reference to it is
+ * given back that may be the last one, which frees the reporter. `cond` wakes
+ * the thread (an event, the end, the end of a pause) and who joins it (it has
+ * left).
  *
  * The thread alone creates, uses and frees the VodHttp; others, with the lock,
  * ask it whether it is overdue as long as `http` is set.

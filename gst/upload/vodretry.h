@@ -18,21 +18,23 @@ typedef enum {
                           * there (Complete), else final */
 } VodRetry;
 
-/* What to do about @error, whose phase is set, after @failures failures of the same request in a
- * row (1 at the first). Codes of the VOD API that are not known are tried four
- * times, as the mini-program SDK does (protocol.md 1.7). */
+/* What to do about @error, whose phase is set, after @failures failures of the
+ * same request in a row (1 at the first). Codes of the VOD API that are not
+ * known are tried four times, as the mini-program SDK does (protocol.md 1.7).
+ */
 VodRetry vod_retry_classify (GError *error, guint failures);
 
 /* The pause in ms before the next try after @failures (>= 1) in a row: doubles
  * from 0.25 s to 15 s, jittered by @random (any value) to 50…100 % of that.
- * @retry_after (ms, from the server; -1: none) is the least, up to 5 minutes. */
+ * @retry_after (ms, from the server; -1: none) is the least, up to 5 minutes.
+ */
 guint vod_retry_delay (guint failures, gint64 retry_after, guint32 random);
 
 /* How long the upload may still go on trying (µs; G_MAXINT64: for ever), after
  * a failure at @now: @failing_since is when the first request since the last
  * success was begun, @held how long of that stood still (paused, or waiting for
- * a signature or the pace), @retry_duration in seconds (-1: for ever). 0: not any
- * more. */
+ * a signature or the pace), @retry_duration in seconds (-1: for ever). 0: not
+ * any more. */
 gint64 vod_retry_left (
     gint64 now, gint64 failing_since, gint64 held, gint retry_duration);
 

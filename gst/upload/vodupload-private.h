@@ -6,14 +6,14 @@
  *
  * upload->lock guards every field below "state". It is never held during I/O,
  * copying of media, hashing, or an event. `settings`, `events` and `data` do
- * not change. What else below the element has a lock is not locked under this one
- * (`local`), or within its own functions only (the pace, the reporter, the budget
- * of workers).
+ * not change. What else below the element has a lock is not locked under this
+ * one (`local`), or within its own functions only (the pace, the reporter, the
+ * budget of workers).
  *
- * Conditions: `work` wakes whoever waits in a worker (for a job, the end, a slice
- * to be unpinned, a turn to tell the progress); `room` wakes the streaming thread
- * and vod_upload_join() (memory, an end, an interruption, a worker that left).
- * Both are broadcast, never signalled.
+ * Conditions: `work` wakes whoever waits in a worker (for a job, the end, a
+ * slice to be unpinned, a turn to tell the progress); `room` wakes the
+ * streaming thread and vod_upload_join() (memory, an end, an interruption, a
+ * worker that left). Both are broadcast, never signalled.
  */
 #pragma once
 
@@ -229,17 +229,17 @@ gboolean vod_upload_is_cut_off (const VodUpload *upload);
 /* TRUE if one more part may be in flight. With the lock. */
 gboolean vod_upload_has_room (const VodUpload *upload);
 
-/* Is there a worker but @worker that can be relied on? @settled: one that has got
- * what it needs, and is not only starting. With the lock. */
+/* Is there a worker but @worker that can be relied on? @settled: one that has
+ * got what it needs, and is not only starting. With the lock. */
 gboolean vod_upload_has_another (
     const VodUpload *upload, const VodWorker *worker, gboolean settled);
 
-/* Does another upload need a slot more than this? Then it gets one, and @worker,
- * which is between two jobs, has to end. With the lock. */
+/* Does another upload need a slot more than this? Then it gets one, and
+ * @worker, which is between two jobs, has to end. With the lock. */
 gboolean vod_upload_yield_slot (VodUpload *upload, const VodWorker *worker);
 
-/* Is @worker, which has had nothing to do since @idle_since, to end? Else *@wake
- * is lowered to when to ask again. With the lock. */
+/* Is @worker, which has had nothing to do since @idle_since, to end? Else
+ * *@wake is lowered to when to ask again. With the lock. */
 gboolean vod_upload_is_spare (const VodUpload *upload, const VodWorker *worker,
     gint64 idle_since, gint64 *wake);
 
@@ -372,22 +372,22 @@ void vod_upload_end_exchange (VodUpload *upload);
 /* Is @job done for nothing but the cover, so that the media does without? */
 gboolean vod_upload_is_for_cover (const VodUpload *upload, const VodJob *job);
 
-/* Such a job has succeeded; or failed with @error (taken). They give up the lock
- * to tell the owner. */
+/* Such a job has succeeded; or failed with @error (taken). They give up the
+ * lock to tell the owner. */
 void vod_upload_settle_cover (VodUpload *upload, VodJob *job);
 void vod_upload_settle_cover_failure (
     VodWorker *worker, VodJob *job, GError *error, VodWay way);
 
-/* Base URI (to be freed) of the accelerated host that takes @job's request; NULL:
- * it goes the ordinary way. With the lock. */
+/* Base URI (to be freed) of the accelerated host that takes @job's request;
+ * NULL: it goes the ordinary way. With the lock. */
 gchar *vod_upload_accelerate (VodUpload *upload, const VodJob *job);
 
 /* @job has failed at an accelerated host: that is not used any more by this
  * upload. FALSE: it went the ordinary way. With the lock. */
 gboolean vod_upload_leave_host (VodUpload *upload, const VodJob *job);
 
-/* @job has failed with @error, an answer. TRUE: it came from an accelerated host
- * that is left, because of it or already. With the lock. */
+/* @job has failed with @error, an answer. TRUE: it came from an accelerated
+ * host that is left, because of it or already. With the lock. */
 gboolean
 vod_upload_doubt_host (VodUpload *upload, const VodJob *job, GError *error);
 
@@ -410,9 +410,10 @@ vod_upload_begin_anew (VodWorker *worker, const VodJob *job, GError *error);
  * known)? */
 gboolean vod_upload_was_refused (GError *error);
 
-/* The stream is not what the spool has, or (@trouble, taken) cannot go on in it:
- * sets that aside and begins from the start, in a copy unless there is
- * @trouble. @unsynced as for vod_upload_leave_spool(). For the streaming thread, without the lock. */
+/* The stream is not what the spool has, or (@trouble, taken) cannot go on in
+ * it: sets that aside and begins from the start, in a copy unless there is
+ * @trouble. @unsynced as for vod_upload_leave_spool(). For the streaming
+ * thread, without the lock. */
 void
 vod_upload_part_ways (VodUpload *upload, GError *trouble, gboolean unsynced);
 
@@ -425,8 +426,8 @@ gboolean vod_upload_is_let_go (gpointer data);
  * The right to end the upload goes to one only. With the lock. */
 gboolean vod_upload_claim_end (VodUpload *upload);
 
-/* The media is committed, and nothing is left to be done. With the lock, which it
- * gives up to tell the owner. */
+/* The media is committed, and nothing is left to be done. With the lock, which
+ * it gives up to tell the owner. */
 void vod_upload_tell_success (VodUpload *upload);
 
 /* It ends at @end, before it was committed; unless @keep, what is up is to be
@@ -517,8 +518,8 @@ void vod_upload_open_reports (VodUpload *upload);
 void
 vod_upload_report_job (VodUpload *upload, const VodJob *job, GError *error);
 
-/* Reports a try of Prepare, if there was one; @region: what was found with it, or
- * NULL. Without the lock. */
+/* Reports a try of Prepare, if there was one; @region: what was found with it,
+ * or NULL. Without the lock. */
 void vod_upload_report_prepare (
     VodUpload *upload, const VodRegionPrepare *prepare, const gchar *region);
 

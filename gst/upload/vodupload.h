@@ -120,8 +120,8 @@ typedef enum {
 
 /* Called without any lock, from a worker; `failed`, `milestone` and `warning`
  * from the streaming thread too; `mishap`, `milestone` and `finished` also by
- * vod_upload_stop() and vod_upload_fail(). Any may be called while vod_upload_stop()
- * runs, none after vod_upload_join() returned TRUE. */
+ * vod_upload_stop() and vod_upload_fail(). Any may be called while
+ * vod_upload_stop() runs, none after vod_upload_join() returned TRUE. */
 typedef struct {
   /* Is there anybody to ask? Then: a new string, or NULL for "later". May
    * block. */
@@ -224,10 +224,10 @@ void vod_upload_interrupt (VodUpload *upload, gboolean interrupted);
 void vod_upload_fail (VodUpload *upload, GError *error);
 
 /* Ends the upload if it has not ended: cancels its requests. If its media is
- * committed, and it is the cover that is exchanged, `finished` is called. If the media cannot
- * be resumed, or @discard, or discard-on-stop, parts at the service are deleted
- * by a worker in the background (one DELETE), or remembered to be deleted by a
- * later upload. Returns at once. */
+ * committed, and it is the cover that is exchanged, `finished` is called. If
+ * the media cannot be resumed, or @discard, or discard-on-stop, parts at the
+ * service are deleted by a worker in the background (one DELETE), or remembered
+ * to be deleted by a later upload. Returns at once. */
 void vod_upload_stop (VodUpload *upload, gboolean discard);
 
 /* After stop, finish or failure: waits for the workers to end, at most 2 s for

@@ -220,8 +220,9 @@ warn_if_due (VodUpload *upload)
   g_mutex_lock (&upload->lock);
 }
 
-/* After a write: is there something to sync, or a slice to send that was none before? One is cut if it
- * is time; and what was held back goes as the stream grows, without a cut. */
+/* After a write: is there something to sync, or a slice to send that was none
+ * before? One is cut if it is time; and what was held back goes as the stream
+ * grows, without a cut. */
 static gboolean
 has_more_to_do (VodUpload *upload)
 {
