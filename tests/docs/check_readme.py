@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compares README's tables with what gst-inspect says and the sources post.
+"""Compares docs/reference.md, and the settings that README shows, with what
+gst-inspect says and the sources post.
 
-usage: check_readme.py README.md SOURCE_DIR
+usage: check_readme.py SOURCE_DIR
 """
 import re
 import subprocess
@@ -26,12 +27,26 @@ TYPES = {
 LARGEST = {2**31 - 1, 2**32 - 1, 2**64 - 1}
 
 
+# Types as GLib's macros name them.
+G_TYPES = {"UINT64": "uint64", "UINT": "uint", "INT": "int",
+           "DOUBLE": "double", "STRING": "string", "BOOLEAN": "boolean"}
+# GstBaseSink's own fields of `stats`.
+BASE_STATS = {"rendered": "uint64", "dropped": "uint64",
+              "average-rate": "double"}
+
+
+def section(text, heading):
+    """What stands below a heading, up to the next of its level."""
+    level = len(heading.split(" ", 1)[0])
+    rest = text.split(f"\n{heading}\n", 1)[1]
+    return re.split(rf"^#{{1,{level}}} ", rest, maxsplit=1, flags=re.M)[0]
+
+
 def table(text, heading):
-    """Rows of the tables below a heading, cells without back-ticks."""
-    part = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    """Rows of the tables below a heading whose first cell is code."""
     rows = []
-    for line in part.splitlines():
-        if line.startswith("| `") or line.startswith("| PROGRESS"):
+    for line in section(text, heading).splitlines():
+        if line.startswith("| `"):
             cells = re.split(r"(?<!\\)\|", line)[1:-1]
             rows.append([c.strip() for c in cells])
     return rows
@@ -74,32 +89,31 @@ def check_range(name, real, cells):
     if not real:
         return [f"{name}: has no range"] if told else []
     if len(told) != 1:
-        return [f"{name}: README does not tell the range {real}"]
+        return [f"{name}: the page does not tell the range {real}"]
     least, most = told[0]
     if least != real[0] or (most is None) != (real[1] in LARGEST) or \
             most not in (None, real[1]):
-        return [f"{name}: range {real}, README says {told[0]}"]
+        return [f"{name}: range {real}, the page says {told[0]}"]
     return []
 
 
-def check_properties(readme):
+def check_properties(reference):
+    """All of vodsink's own: type, default, range, when it may change."""
     problems = []
     real = inspect()
-    documented = {}
-    for name, kind, meaning in table(readme, "Properties"):
-        if "user_function" in kind:
-            continue
-        documented[name.strip("`")] = (kind, meaning)
+    documented = {name.strip("`"): (kind, meaning) for name, kind, meaning
+                  in table(reference, "## Properties")}
     for name in sorted(set(real) ^ set(documented)):
-        where = "README" if name in documented else "gst-inspect"
+        where = "the page" if name in documented else "gst-inspect"
         problems.append(f"{name} is only in {where}")
     for name in sorted(set(real) & set(documented)):
         kind, default, flags, limits = real[name]
         cells = [c.strip() for c in documented[name][0].split(",")]
         if cells[0] != kind:
-            problems.append(f"{name}: type {kind}, README says {cells[0]}")
+            problems.append(f"{name}: type {kind}, the page says {cells[0]}")
         if len(cells) > 1 and cells[1] != default:
-            problems.append(f"{name}: default {default}, README says {cells[1]}")
+            problems.append(
+                f"{name}: default {default}, the page says {cells[1]}")
         problems += check_range(name, limits, cells)
         letters = cells[-1].split() if len(cells) > 2 else []
         if ("W" in letters) != ("readable" not in flags):
@@ -108,12 +122,26 @@ def check_properties(readme):
             problems.append(f"{name}: flags are {flags}")
         if ("L" in letters) != ("only in NULL or READY" in flags):
             problems.append(f"{name}: flags are {flags}")
-        if "read-only" in documented[name][1] and "writable" in flags:
-            problems.append(f"{name} is writable")
+        if documented[name][1].startswith("read-only") == ("writable" in flags):
+            problems.append(f"{name}: flags are {flags}")
     return len(real), problems
 
 
-def check_signals(readme):
+def check_readme(readme):
+    """The few settings that README shows: they exist, with this default."""
+    real = inspect()
+    rows = table(readme, "## Settings")
+    problems = [] if len(rows) > 5 else ["README shows no settings"]
+    for name, default, *_ in rows:
+        name, default = name.strip("`"), default.strip("`")
+        if name not in real:
+            problems.append(f"README: there is no {name}")
+        elif default.split(" ")[0] != real[name][1]:
+            problems.append(f"README: {name} is {real[name][1]} by default")
+    return problems
+
+
+def check_signals(reference):
     """Every signal that is vodsink's own is there, with its handler."""
     out = subprocess.run(["gst-inspect-1.0", "vodsink"], check=True,
                          capture_output=True, text=True).stdout
@@ -121,37 +149,74 @@ def check_signals(readme):
     real = {name: " ".join(handler.split()) for name, handler in re.findall(
         r'^  "([a-z-]+)" +: +([^;]*);', part, re.M)}
     told = {name.strip("`"): handler.strip("`")
-            for name, handler, _ in table(readme, "Properties")
-            if "user_function" in handler}
-    problems = [f"signal {s}: {real.get(s)}, README says {told.get(s)}"
+            for name, handler, _ in table(reference, "## Signals")}
+    problems = [f"signal {s}: {real.get(s)}, the page says {told.get(s)}"
                 for s in sorted(set(real) | set(told))
                 if real.get(s) != told.get(s)]
     return problems if real else ["no signal was found"]
 
 
-def check_messages(readme, source_dir):
-    """Every message that the element posts is in the table, with its fields."""
+def functions(source):
+    """name -> text of each function of a C file in this project's style."""
+    bodies = {}
+    for match in re.finditer(r"^(\w+) \([^;{]*\)\n\{\n(.*?)^\}", source,
+                             re.M | re.S):
+        bodies[match.group(1)] = match.group(2)
+    return bodies
+
+
+def fields_of(name, bodies, seen=()):
+    """Fields that this function, and those it calls, put into a structure."""
+    text = bodies[name]
+    fields = {field: G_TYPES[kind] for field, kind in
+              re.findall(r'"([a-z-]+)",\s*G_TYPE_([A-Z0-9]+)', text)}
+    fields.update((field, "string") for field in
+                  re.findall(r'set_path \(structure, "([a-z-]+)"', text))
+    for other in bodies:
+        if other not in (name, *seen) and re.search(rf"\b{other} \(", text):
+            fields.update(fields_of(other, bodies, (*seen, name)))
+    return fields
+
+
+def compare(what, posted, told):
+    return [f"{what}: {f} is {posted.get(f)}, the page says {told.get(f)}"
+            for f in sorted(set(posted) | set(told))
+            if posted.get(f) != told.get(f)]
+
+
+def check_messages(reference, source_dir):
+    """Every message that the element posts, with its fields and their types,
+    and those of the property stats."""
     with open(f"{source_dir}/gst/gstvodmessages.c", encoding="utf-8") as f:
-        source = f.read().split("/* --- statistics", 1)[0]
-    posted = set(re.findall(r'"(vodsink-[a-z]+)"', source))
-    rows = {r[0].strip("`"): r[1] for r in table(readme, "Messages")}
-    documented = {n for n in rows if n.startswith("vodsink-")}
-    problems = [f"message {n} is only in one place"
-                for n in sorted(posted ^ documented)]
-    fields = set(re.findall(r'"([a-z-]+)",\s*G_TYPE_', source))
-    fields |= set(re.findall(r'set_path \(structure, "([a-z-]+)"', source))
-    named = set(re.findall(r"`([a-z-]+)`", " ".join(rows.values())))
-    problems += [f"message field {f} is only in one place"
-                 for f in sorted(fields ^ named)]
-    return problems
+        bodies = functions(f.read())
+    posted = {}
+    for function, text in bodies.items():
+        for message in re.findall(r'"(vodsink-[a-z]+)"', text):
+            posted.setdefault(message, {}).update(fields_of(function, bodies))
+    told = {m: {f.strip("`"): kind for f, kind, _ in
+                table(reference, f"### {m}")}
+            for m in re.findall(r"^### (vodsink-[a-z]+)$", reference, re.M)}
+    problems = [f"message {m} is only in one place"
+                for m in sorted(set(posted) ^ set(told))]
+    for message in sorted(set(posted) & set(told)):
+        problems += compare(message, posted[message], told[message])
+    stats = {f.strip("`"): kind for f, kind, _ in
+             table(reference, "## Statistics")}
+    problems += compare("stats", {
+        **fields_of("gst_vod_stats_structure", bodies), **BASE_STATS}, stats)
+    return problems if len(posted) > 4 else ["no message was found"]
 
 
 def main():
-    with open(sys.argv[1], encoding="utf-8") as f:
+    source_dir = sys.argv[1]
+    with open(f"{source_dir}/README.md", encoding="utf-8") as f:
         readme = f.read()
-    count, problems = check_properties(readme)
-    problems += check_signals(readme)
-    problems += check_messages(readme, sys.argv[2])
+    with open(f"{source_dir}/docs/reference.md", encoding="utf-8") as f:
+        reference = f.read()
+    count, problems = check_properties(reference)
+    problems += check_readme(readme)
+    problems += check_signals(reference)
+    problems += check_messages(reference, source_dir)
     for problem in problems:
         print(problem)
     print(f"{count} properties compared, {len(problems)} differences")

@@ -60,7 +60,7 @@ class Case(unittest.TestCase):
 
     def split(self, *settings, muxer="mp4mux", location="rec%02d.mp4",
               signature=True):
-        """splitmuxsink as README has it, with these of vodsink's settings."""
+        """splitmuxsink as docs/splitmuxsink.md has it, with these of vodsink's settings."""
         properties = ["properties", "endpoint=" + self.base, *settings]
         if signature:
             properties.append("signature-url=%s/signature" % self.base)

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every text that vodsink can post is in docs/troubleshooting.md, and every
+text of that page is still in the sources.
+
+usage: check_messages.py SOURCE_DIR
+
+A text is any string literal of gst/, gst/upload/ and gst/cloud/ that looks like
+one (words with blanks), but for those given to the macros and functions below,
+which nobody reads, and those of NOT_POSTED.
+"""
+import glob
+import re
+import sys
+
+# Arguments of these are not messages: logs, descriptions of properties.
+NOT_MESSAGES = re.compile(
+    r"\b(GST_(TRACE|LOG|DEBUG|INFO|WARNING|ERROR)(_OBJECT)?|g_debug|g_info"
+    r"|g_message|g_warning|g_critical|g_log|sscanf|g_return_if_fail"
+    r"|GST_DEBUG_CATEGORY_INIT"
+    r"|g_param_spec_\w+|gst_element_class_set_static_metadata"
+    r"|GST_PLUGIN_DEFINE|strstr|g_str_has_prefix) \($")
+
+# Texts that look like messages and are none, each with the reason.
+NOT_POSTED = {
+    "phase %s, code %d, %s%s, request id %s%s%s": "debug text",
+    "no storage code": "debug text",
+    "storage code ": "debug text",
+    "bad answer": "a report's text, see docs/reports.md",
+    "no signature": "a report's text",
+    "local storage": "a report's text",
+    "%s: cancelled": "a stop's own doing: never posted",
+    "too deep, too long, too many, or more than one document": "replaced",
+    "Opening the upload": "PROGRESS",
+    "The upload is open": "PROGRESS",
+    "Uploading what is left": "PROGRESS",
+    "Uploading what is left: %d %%": "PROGRESS",
+    "The media is committed": "PROGRESS",
+    "vodsink-session 1 %08x%08x": "a session file's first line",
+    "media %s %s %s %s %s": "a line of a session file",
+}
+
+STRING = r'"(?:[^"\\\n]|\\.)*"'
+COMMENT = re.compile(rf"({STRING})|/\*.*?\*/", re.S)
+MARKS = " ,;:.()\"%"
+CONVERSION = re.compile(r"%[-+ #0-9.*]*(?:hh|h|ll|l|z)?[a-zA-Z%]|%$")
+
+
+def without_comments(source):
+    return COMMENT.sub(lambda m: m[1] or " ", source)
+
+
+def callee(source, position):
+    """The name before the innermost parenthesis that is open here."""
+    depth = 0
+    for i in range(position - 1, max(0, position - 2000), -1):
+        if source[i] == ")":
+            depth += 1
+        elif source[i] == "(":
+            if depth == 0:
+                return source[max(0, i - 60):i + 1]
+            depth -= 1
+        elif source[i] in ";{}" and depth == 0:
+            return ""
+    return ""
+
+
+def literals(source):
+    """(text, what it is given to) of each literal; adjacent ones are one."""
+    # A literal of a single character never hides quotes from what follows.
+    source = re.sub(r"'(?:[^'\\\n]|\\.)'", "' '", source)
+    masked = re.sub(STRING, lambda m: "\"" + " " * (len(m[0]) - 2) + "\"",
+                    source)
+    for match in re.finditer(rf"{STRING}(?:\s*{STRING})*", source):
+        pieces = re.findall(r'"((?:[^"\\\n]|\\.)*)"', match[0])
+        text = re.sub(r"\\(.)", r"\1", "".join(pieces))
+        yield text, callee(masked, match.start())
+
+
+def words(text):
+    """Normalised: no mark-up, single blanks, lower case."""
+    return " ".join(text.replace("`", "").replace("\\|", "|").split()).lower()
+
+
+def longest_piece(text):
+    """What of a format stays the same in every message."""
+    return max((words(p).strip(MARKS) for p in CONVERSION.split(text)),
+               key=len)
+
+
+def posted_texts(source_dir):
+    """text -> file of everything that looks like a message."""
+    texts, everything = {}, []
+    for pattern in ("gst/*.c", "gst/upload/*.c", "gst/cloud/*.c"):
+        for path in sorted(glob.glob(f"{source_dir}/{pattern}")):
+            with open(path, encoding="utf-8") as f:
+                source = without_comments(f.read())
+            source = re.sub(r"^#\s*include.*$", "", source, flags=re.M)
+            for text, given_to in literals(source):
+                everything.append(text)
+                piece = longest_piece(text)
+                if " " in piece and len(piece) >= 10 and \
+                        not NOT_MESSAGES.search(given_to):
+                    texts[text] = path
+    return texts, everything
+
+
+def rows(page):
+    """The messages of the page's tables."""
+    for part in page.split("\n| message |")[1:]:
+        for line in part.splitlines()[2:]:
+            if not line.startswith("| "):
+                break
+            yield re.split(r"(?<!\\)\|", line)[1]
+
+
+def main():
+    source_dir = sys.argv[1]
+    with open(f"{source_dir}/docs/troubleshooting.md", encoding="utf-8") as f:
+        page = f.read()
+    posted, everything = posted_texts(source_dir)
+    known = words(page)
+    problems = [f"{path}: not in docs/troubleshooting.md: {text!r}"
+                for text, path in posted.items()
+                if text not in NOT_POSTED and longest_piece(text) not in known]
+    problems += [f"NOT_POSTED: is not in the sources any more: {text!r}"
+                 for text in NOT_POSTED if text not in everything]
+    source = " ".join(words(p) for t in everything for p in
+                      CONVERSION.split(t))
+    for row in rows(page):
+        for piece in row.split("…"):
+            piece = words(piece).strip(MARKS)
+            if len(piece) >= 12 and piece not in source:
+                problems.append(f"docs/troubleshooting.md: nothing says "
+                                f"{piece!r} any more")
+    for problem in problems:
+        print(problem)
+    print(f"{len(posted)} texts compared, {len(problems)} differences")
+    return 1 if problems or len(posted) < 100 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
