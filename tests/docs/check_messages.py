@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every text that vodsink can post is in docs/troubleshooting.md, and every
-text of that page is still in the sources.
+"""Every text that vodsink can post is in docs/troubleshooting.md, every text that
+vod-resume can print in docs/vod-resume.md, and every text of these pages is
+still in the sources.
 
 usage: check_messages.py SOURCE_DIR
 
-A text is any string literal of gst/, gst/upload/ and gst/cloud/ that looks like
-one (words with blanks), but for those given to the macros and functions below,
+A text is any string literal of the sources that looks like one (words with
+blanks), but for those given to the macros and functions below,
 which nobody reads, and those of NOT_POSTED.
 """
 import glob
@@ -19,7 +20,12 @@ NOT_MESSAGES = re.compile(
     r"|g_message|g_warning|g_critical|g_log|sscanf|g_return_if_fail"
     r"|GST_DEBUG_CATEGORY_INIT"
     r"|g_param_spec_\w+|gst_element_class_set_static_metadata"
-    r"|GST_PLUGIN_DEFINE|strstr|g_str_has_prefix) \($")
+    r"|g_option_context_\w+|GST_PLUGIN_DEFINE|strstr|g_str_has_prefix) \($")
+
+PAGES = {
+    "docs/troubleshooting.md": ("gst/*.c", "gst/upload/*.c", "gst/cloud/*.c"),
+    "docs/vod-resume.md": ("gst/tools/*.c",),
+}
 
 # Texts that look like messages and are none, each with the reason.
 NOT_POSTED = {
@@ -38,6 +44,8 @@ NOT_POSTED = {
     "The media is committed": "PROGRESS",
     "vodsink-session 1 %08x%08x": "a session file's first line",
     "media %s %s %s %s %s": "a line of a session file",
+    "vod-resume: %s\nTry vod-resume --help.\n": "before it stands the reason",
+    ", request id ": "a part of others",
 }
 
 STRING = r'"(?:[^"\\\n]|\\.)*"'
@@ -73,7 +81,7 @@ def literals(source):
                     source)
     for match in re.finditer(rf"{STRING}(?:\s*{STRING})*", source):
         pieces = re.findall(r'"((?:[^"\\\n]|\\.)*)"', match[0])
-        text = re.sub(r"\\(.)", r"\1", "".join(pieces))
+        text = re.sub(r"\\(.)", r"\1", "".join(pieces).replace(r"\n", "\n"))
         yield text, callee(masked, match.start())
 
 
@@ -84,24 +92,27 @@ def words(text):
 
 def longest_piece(text):
     """What of a format stays the same in every message."""
+    text = text.removeprefix("vod-resume: ")
     return max((words(p).strip(MARKS) for p in CONVERSION.split(text)),
                key=len)
 
 
-def posted_texts(source_dir):
-    """text -> file of everything that looks like a message."""
+def posted_texts(source_dir, patterns):
+    """(text -> file of everything that looks like a message, all literals)"""
     texts, everything = {}, []
-    for pattern in ("gst/*.c", "gst/upload/*.c", "gst/cloud/*.c"):
-        for path in sorted(glob.glob(f"{source_dir}/{pattern}")):
-            with open(path, encoding="utf-8") as f:
-                source = without_comments(f.read())
-            source = re.sub(r"^#\s*include.*$", "", source, flags=re.M)
-            for text, given_to in literals(source):
-                everything.append(text)
-                piece = longest_piece(text)
-                if " " in piece and len(piece) >= 10 and \
-                        not NOT_MESSAGES.search(given_to):
-                    texts[text] = path
+    for path in sorted(p for pattern in patterns
+                       for p in glob.glob(f"{source_dir}/{pattern}")):
+        with open(path, encoding="utf-8") as f:
+            source = without_comments(f.read())
+        source = re.sub(r"^#\s*include.*$", "", source, flags=re.M)
+        source = re.sub(r"GOptionEntry \w+\[\] = \{.*?\};", "", source,
+                        flags=re.M | re.S)
+        for text, given_to in literals(source):
+            everything.append(text)
+            piece = longest_piece(text)
+            if re.search(r"\w[,;:.]? \w", text) and len(piece) >= 10 and \
+                    not NOT_MESSAGES.search(given_to):
+                texts[text] = path
     return texts, everything
 
 
@@ -114,29 +125,38 @@ def rows(page):
             yield re.split(r"(?<!\\)\|", line)[1]
 
 
-def main():
-    source_dir = sys.argv[1]
-    with open(f"{source_dir}/docs/troubleshooting.md", encoding="utf-8") as f:
+def compare(source_dir, name, patterns):
+    """(texts, problems, literals) of a page."""
+    with open(f"{source_dir}/{name}", encoding="utf-8") as f:
         page = f.read()
-    posted, everything = posted_texts(source_dir)
+    posted, everything = posted_texts(source_dir, patterns)
     known = words(page)
-    problems = [f"{path}: not in docs/troubleshooting.md: {text!r}"
+    problems = [f"{path}: not in {name}: {text!r}"
                 for text, path in posted.items()
                 if text not in NOT_POSTED and longest_piece(text) not in known]
-    problems += [f"NOT_POSTED: is not in the sources any more: {text!r}"
-                 for text in NOT_POSTED if text not in everything]
     source = " ".join(words(p) for t in everything for p in
                       CONVERSION.split(t))
     for row in rows(page):
         for piece in row.split("…"):
             piece = words(piece).strip(MARKS)
             if len(piece) >= 12 and piece not in source:
-                problems.append(f"docs/troubleshooting.md: nothing says "
-                                f"{piece!r} any more")
+                problems.append(f"{name}: nothing says {piece!r} any more")
+    return len(posted), problems, everything
+
+
+def main():
+    total, problems, everything = 0, [], []
+    for name, patterns in PAGES.items():
+        count, wrong, found = compare(sys.argv[1], name, patterns)
+        total += count
+        problems += wrong
+        everything += found
+    problems += [f"NOT_POSTED: is not in the sources any more: {text!r}"
+                 for text in NOT_POSTED if text not in everything]
     for problem in problems:
         print(problem)
-    print(f"{len(posted)} texts compared, {len(problems)} differences")
-    return 1 if problems or len(posted) < 100 else 0
+    print(f"{total} texts compared, {len(problems)} differences")
+    return 1 if problems or total < 100 else 0
 
 
 if __name__ == "__main__":
