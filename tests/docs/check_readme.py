@@ -38,6 +38,8 @@ BASE_STATS = {"rendered": "uint64", "dropped": "uint64",
 def section(text, heading):
     """What stands below a heading, up to the next of its level."""
     level = len(heading.split(" ", 1)[0])
+    # A comment in a command is no heading.
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
     rest = text.split(f"\n{heading}\n", 1)[1]
     return re.split(rf"^#{{1,{level}}} ", rest, maxsplit=1, flags=re.M)[0]
 
