@@ -14,9 +14,10 @@ packages_run=(gstreamer1.0-tools gstreamer1.0-plugins-base
   gstreamer1.0-plugins-ugly glib-networking)
 
 # To run the tests: decoders, the formatter, what names the files, and what counts
-# instructions; what the examples use: Python's GStreamer.
+# instructions; what the examples use: Python's GStreamer, and stand-ins for
+# cameras and the like.
 packages_test=(gstreamer1.0-libav clang-format git valgrind
-  python3-gi gir1.2-gstreamer-1.0)
+  python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0 ffmpeg)
 
 # What only tests/nightly.sh wants.
 # shellcheck disable=SC2034

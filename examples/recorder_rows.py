@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What recorder.py keeps of its fragments: a table of SQLite, and what becomes of
+the fragments that were left in the spool.
+
+Each statement is a transaction of its own, so that whatever happens to the program
+all rows are there, each as it was last."""
+
+import datetime
+import re
+import sqlite3
+import subprocess
+import tempfile
+import threading
+
+# recording -> uploading -> done
+# left: in the spool, until vod-resume has sent it (done). lost: nowhere.
+# unknown: no longer in the spool. The program was killed before it had kept a
+# byte, or before it could note the file id; the service knows by the name.
+TABLE = """CREATE TABLE IF NOT EXISTS fragments (
+    name TEXT PRIMARY KEY, begun TEXT NOT NULL, ended TEXT, size INTEGER,
+    state TEXT NOT NULL, file_id TEXT, url TEXT, error TEXT)"""
+
+
+def utc():
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+class Rows:
+    def __init__(self, path):
+        self.lock = threading.Lock()  # fragments begin in threads of GStreamer's
+        self.database = sqlite3.connect(path, isolation_level=None,
+                                        check_same_thread=False)
+        self.run(TABLE)
+        self.run("""UPDATE fragments SET state = 'left', error = 'cut off'
+            WHERE state IN ('recording', 'uploading')""")
+        self.earlier = self.left()  # by programs that are no more
+
+    def run(self, statement, *values):
+        with self.lock:
+            return self.database.execute(statement, values).fetchall()
+
+    def begin(self, prefix):
+        """A new row; returns its name, which is the name of the media."""
+        now = utc()
+        name = prefix + now.strftime("-%Y%m%d-%H%M%S-%f")
+        self.run("INSERT INTO fragments (name, begun, state) "
+                 "VALUES (?, ?, 'recording')", name, now.isoformat())
+        return name
+
+    def end(self, name):
+        """Its recording has ended, if that is new."""
+        self.run("""UPDATE fragments SET ended = ?, state =
+            CASE state WHEN 'recording' THEN 'uploading' ELSE state END
+            WHERE name = ? AND ended IS NULL""", utc().isoformat(), name)
+
+    def set(self, name, state, **values):
+        values["state"] = state
+        print(name, state, values.get("file_id") or values.get("error"),
+              flush=True)
+        self.run("UPDATE fragments SET %s WHERE name = ?" % ", ".join(
+            key + " = ?" for key in values), *values.values(), name)
+
+    def left(self):
+        return {name for name, in self.run(
+            "SELECT name FROM fragments WHERE state = 'left'")}
+
+
+class Resumer:
+    """vod-resume, for the fragments whose row is "left"."""
+
+    def __init__(self, rows, command):
+        self.rows, self.command = rows, command
+        self.process = self.output = None
+        self.asked = set()  # the rows that were left when it was started
+
+    def start(self):
+        """Call it in the main thread, which vod-resume does not outlive."""
+        names = self.rows.left()
+        if names and self.process is None:
+            self.asked = names
+            # pylint: disable=consider-using-with
+            self.output = tempfile.TemporaryFile("w+")
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", *self.command],
+                stdin=subprocess.DEVNULL, stdout=self.output)
+        return True  # for GLib: again
+
+    def look(self):
+        """Call it now and then: has it ended?"""
+        if self.process and self.process.poll() is not None:
+            self.output.seek(0)
+            self.note(self.output.read(), self.process.returncode)
+            self.output.close()
+            self.process = None
+
+    def note(self, text, code):
+        for name, file_id, url in re.findall(
+                r"^(.+)\.mp4: done, .*\n  file id (\S+)\n  (\S+)$", text, re.M):
+            self.rows.set(name, "done", file_id=file_id, url=url, error=None)
+        # 0 and 3: it has looked at all there are, and nothing failed.
+        for name in self.asked & self.rows.earlier if code in (0, 3) else ():
+            if name + ".mp4: " not in text:
+                self.rows.set(name, "unknown", error="not in the spool")
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+            self.look()
