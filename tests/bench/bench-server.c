@@ -5,10 +5,11 @@
  * signature and keeps no byte: the correctness of uploads is tested elsewhere,
  * against vod-emulator.
  *
- *   bench-server [--tls CERT KEY]      prints "listening on URL"
+ *   bench-server [--tls CERT KEY] [--file PATH]    prints "listening on URL"
  *
  * Parts are answered with their CRC64 and the object with the whole one, as the
- * storage does. The bodies of other PUTs and POSTs are dropped by the kernel.
+ * storage does. Bodies are dropped by the kernel, but for those of parts that are
+ * not of the file PATH (known-file.h), and all that comes by TLS.
  * GET /stats tells connections, requests, bytes and the server's own CPU time;
  * DELETE /stats begins anew.
  *
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #include "cloud/vodchecksum.h"
+#include "known-file.h"
 
 #define BUFFER (256 * 1024)
 #define HEAD_MAX (64 * 1024)
@@ -44,6 +46,7 @@ static GMutex lock;
 static Part parts[MAX_PARTS + 1]; /* of the one upload there is */
 static guint64 connections, requests, bytes;
 static SSL_CTX *tls;
+static KnownFile *known; /* NULL: none */
 static gchar *base;
 
 typedef struct {
@@ -150,6 +153,21 @@ take_line (Peer *peer)
     if (peer->have - peer->at > HEAD_MAX || !fill (peer))
       return NULL;
   }
+}
+
+/* The body of a part, and its CRC64. */
+static gboolean
+take_part (Peer *peer, guint64 len, guint64 *crc64)
+{
+  while (known && !peer->ssl && len >= KNOWN_FIRST &&
+      peer->have - peer->at < KNOWN_FIRST) {
+    if (!fill (peer))
+      return FALSE;
+  }
+  if (known && !peer->ssl && len >= KNOWN_FIRST &&
+      known_file_crc64 (known, peer->buffer + peer->at, len, crc64))
+    return take (peer, len, NULL);
+  return take (peer, len, crc64);
 }
 
 static gboolean
@@ -322,7 +340,8 @@ serve (Peer *peer, const Request *request)
       !put (peer, "HTTP/1.1 100 Continue\r\n\r\n", 25))
     return FALSE;
   taken = request->length < 0 ? take_chunks (peer, &size)
-                              : take (peer, size, number ? &crc64 : NULL);
+      : number > 0            ? take_part (peer, size, &crc64)
+                              : take (peer, size, NULL);
   if (!taken)
     return FALSE;
   g_mutex_lock (&lock);
@@ -410,11 +429,16 @@ main (int argc, char **argv)
   int listener, one = 1;
 
   signal (SIGPIPE, SIG_IGN);
-  if (argc == 4 && strcmp (argv[1], "--tls") == 0) {
-    load_tls (argv[2], argv[3]);
-  } else if (argc != 1) {
-    g_printerr ("usage: bench-server [--tls CERT KEY]\n");
-    return 2;
+  for (int i = 1; i < argc; i++) {
+    if (i + 2 < argc && strcmp (argv[i], "--tls") == 0) {
+      load_tls (argv[i + 1], argv[i + 2]);
+      i += 2;
+    } else if (i + 1 < argc && strcmp (argv[i], "--file") == 0) {
+      known = known_file_new (argv[++i]);
+    } else {
+      g_printerr ("usage: bench-server [--tls CERT KEY] [--file PATH]\n");
+      return 2;
+    }
   }
   listener = listen_somewhere (&port);
   base = g_strdup_printf (

@@ -234,9 +234,11 @@ def transfer_cases(bench, http, https, path):
 def transfer(bench):
     cert, key = bench.certificate()
     program = bench.binary("tests", "bench", "bench-server")
-    http, https = Server([program]), Server([program, "--tls", cert, key])
     gib = bench.options.gib
-    cases = transfer_cases(bench, http, https, bench.file(gib))
+    path = bench.file(gib)
+    http = Server([program, "--file", path])
+    https = Server([program, "--tls", cert, key])
+    cases = transfer_cases(bench, http, https, path)
     runs = {name: [] for name in cases}
     skipped = set()
     for number in range(bench.options.rounds + 1):
@@ -325,9 +327,6 @@ def live_upload(bench, muxer, seconds):
     frames = int(seconds * 25)
     # As many bytes a second as the stream is to have, whatever the picture.
     pipeline = (
-        "videotestsrc pattern=snow num-buffers=%d ! video/x-raw,width=640,"
-        "height=360,framerate=25/1 ! jpegenc quality=50 ! %s ! recorder" % (
-            frames, MUXERS[muxer])) if muxer != "mpegtsmux" else (
         "videotestsrc pattern=snow num-buffers=%d ! video/x-raw,width=320,"
         "height=180,framerate=25/1 ! x264enc speed-preset=ultrafast "
         "pass=cbr bitrate=8000 key-int-max=50 ! %s ! recorder" % (
