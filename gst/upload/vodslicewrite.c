@@ -64,6 +64,30 @@ grow (VodSlices *self, VodExtent *bytes)
   return TRUE;
 }
 
+/* Will there be memory when others have been sent? */
+static gboolean
+may_become_free (VodSlices *self)
+{
+  for (guint i = vod_slices_next_open (self, 0); i < self->all->len;
+       i = vod_slices_next_open (self, i + 1)) {
+    const VodSlice *slice = slice_at_index (self, i);
+
+    if (slice->bytes && !is_head (self, slice) &&
+        (slice->state == VOD_SLICE_READY ||
+            slice->state == VOD_SLICE_IN_FLIGHT))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Is what is held all that the workers can use? */
+static gboolean
+has_enough (VodSlices *self)
+{
+  return self->enough > 0 && !self->config.keep &&
+      vod_store_used (self->store) >= self->enough && may_become_free (self);
+}
+
 /* Reads the bytes of @slice from its file. *@full: there is no memory for
  * them; else, if FALSE, they cannot be read. */
 static gboolean
@@ -202,7 +226,7 @@ plan_append (VodSlices *self, guint64 len, VodWritePlan *plan)
     slice = new_slice (self);
   }
   if (slice->bytes && slice->size == vod_extent_capacity (slice->bytes) &&
-      !grow (self, slice->bytes))
+      (has_enough (self) || !grow (self, slice->bytes)))
     return VOD_WRITE_FULL;
 
   plan->slice = slice;
@@ -253,22 +277,6 @@ head_in_memory (const VodSlices *self)
   return bytes;
 }
 
-/* Will there be memory when others have been sent? */
-static gboolean
-may_become_free (VodSlices *self)
-{
-  for (guint i = vod_slices_next_open (self, 0); i < self->all->len;
-       i = vod_slices_next_open (self, i + 1)) {
-    const VodSlice *slice = slice_at_index (self, i);
-
-    if (slice->bytes && !is_head (self, slice) &&
-        (slice->state == VOD_SLICE_READY ||
-            slice->state == VOD_SLICE_IN_FLIGHT))
-      return TRUE;
-  }
-  return FALSE;
-}
-
 /* The spool takes no more, but this slice is to be rewritten: then it has to be
  * in memory. The head must leave room for the rest, as it would have had to
  * without a spool. */
@@ -313,6 +321,12 @@ plan_rewrite (VodSlices *self, guint64 len, VodWritePlan *plan)
   plan->len = MIN (plan->len, run);
   plan->position = self->position;
   return VOD_WRITE_OK;
+}
+
+void
+vod_slices_set_enough (VodSlices *self, guint64 bytes)
+{
+  self->enough = bytes;
 }
 
 VodWriteResult

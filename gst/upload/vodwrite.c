@@ -92,6 +92,19 @@ start_at_first_byte (VodUpload *upload)
   vod_upload_ensure_workers (upload);
 }
 
+/* Is media copied and not made? Then a slice for each worker and one that is
+ * being filled will do, as long as they go. */
+static gboolean
+is_hasty (VodUpload *upload, gint64 now)
+{
+  gboolean hasty = vod_haste_note (&upload->haste, now, upload->received);
+  guint64 enough = (upload->settings.parallel_uploads + (guint64)1) *
+      upload->settings.slice_size;
+
+  vod_slices_set_enough (upload->slices, hasty ? enough : 0);
+  return hasty;
+}
+
 static void
 wait_while_full (VodUpload *upload)
 {
@@ -104,6 +117,7 @@ wait_while_full (VodUpload *upload)
   }
   wait_for_room (upload);
   upload->blocked_time += g_get_monotonic_time () - since;
+  is_hasty (upload, g_get_monotonic_time ());
 }
 
 /* There is memory again. An outage is over when half of it is free. */
@@ -227,9 +241,8 @@ static gboolean
 has_more_to_do (VodUpload *upload)
 {
   gint64 now = g_get_monotonic_time (), wake = G_MAXINT64;
-  gboolean hasty = vod_haste_note (&upload->haste, now, upload->received);
 
-  if (!hasty && vod_slices_worth_cutting (upload->slices) &&
+  if (!is_hasty (upload, now) && vod_slices_worth_cutting (upload->slices) &&
       vod_slices_cut (upload->slices, vod_upload_idle_workers (upload), now))
     return TRUE;
   if (vod_upload_sync_due (upload, now, &wake))

@@ -456,6 +456,50 @@ test_held_back_slices_go_when_upstream_would_block (void)
   g_assert_cmpuint (next (slices)->number, ==, 2);
 }
 
+/* Memory that would only wait is not used, as long as some of it will be free. */
+static void
+test_enough_is_not_exceeded_while_there_is_something_to_send (void)
+{
+  VodSlicesConfig config = small_config (FALSE);
+  g_autoptr (VodSlices) slices = vod_slices_new (&config);
+
+  vod_slices_set_enough (slices, 5 * UNIT);
+  put (slices, 'a', UNIT + 4 * UNIT);
+  g_assert_cmpint (try_put (slices, 'b', 1), ==, VOD_WRITE_FULL);
+  g_assert_cmpuint (stats_of (slices).memory, ==, 5 * UNIT);
+
+  vod_slices_set_enough (slices, 0);
+  put (slices, 'b', UNIT);
+  vod_slices_set_enough (slices, 5 * UNIT);
+  g_assert_cmpint (try_put (slices, 'b', 1), ==, VOD_WRITE_FULL);
+  confirm (slices, next (slices));
+  confirm (slices, next (slices));
+  put (slices, 'b', 3 * UNIT);
+}
+
+static void
+test_enough_does_not_count_if_nothing_would_be_free (void)
+{
+  VodSlicesConfig config = small_config (FALSE);
+  g_autoptr (VodSlices) slices = vod_slices_new (&config);
+
+  vod_slices_set_enough (slices, UNIT / 2);
+  put (slices, 'a', UNIT + 3 * UNIT);
+  g_assert_cmpuint (stats_of (slices).memory, ==, 4 * UNIT);
+}
+
+/* What is kept for rewrites must not be less for that. */
+static void
+test_enough_does_not_count_if_rewrites_are_expected (void)
+{
+  VodSlicesConfig config = small_config (TRUE);
+  g_autoptr (VodSlices) slices = vod_slices_new (&config);
+
+  vod_slices_set_enough (slices, UNIT);
+  put (slices, 'a', UNIT + 3 * 4 * UNIT);
+  g_assert_cmpuint (stats_of (slices).memory, ==, 13 * UNIT);
+}
+
 /* --- forward seeks and the head -------------------------------------------*/
 
 static void
@@ -868,6 +912,8 @@ model_push (Model *m)
   if (m->mode == FROM_SOURCE)
     len = MIN (len, SOURCE_SIZE - m->position);
   vod_slices_seek (m->slices, m->position);
+  vod_slices_set_enough (
+      m->slices, MAX (0, g_rand_int_range (m->rand, -16, 16) * UNIT));
   while (done < len) {
     gsize taken;
     VodWriteResult result =
@@ -1338,6 +1384,9 @@ main (int argc, char **argv)
   ADD (rewrite_without_keeping_is_out_of_reach_behind_the_head);
   ADD (kept_slices_are_reused_oldest_first_and_never_the_head);
   ADD (held_back_slices_go_when_upstream_would_block);
+  ADD (enough_is_not_exceeded_while_there_is_something_to_send);
+  ADD (enough_does_not_count_if_nothing_would_be_free);
+  ADD (enough_does_not_count_if_rewrites_are_expected);
   ADD (gap_reads_as_zeros);
   ADD (skip_before_payload_makes_a_larger_head);
   ADD (skip_after_payload_does_not_grow_the_head);
