@@ -7,11 +7,9 @@
 #include "vodretry.h"
 #include "vodupload-private.h"
 
-/* Asks the application. */
 static gchar *
-ask_application (gpointer data)
+ask_application (VodWorker *worker)
 {
-  VodWorker *worker = data;
   VodUpload *upload = worker->upload;
   gchar *answer;
 
@@ -28,28 +26,39 @@ ask_application (gpointer data)
   return answer;
 }
 
+/* What the application has answered. */
+static gchar *
+take_answer (gpointer data)
+{
+  gchar **answer = data;
+
+  return g_steal_pointer (answer);
+}
+
 /* One round of asking every source. */
 static gchar *
 ask_sources (VodWorker *worker, gboolean ask, guint *serial, gboolean *may_come,
     GError **error)
 {
   VodUpload *upload = worker->upload;
-  g_autofree gchar *string = NULL, *refused = NULL;
+  g_autofree gchar *answer = NULL, *string = NULL, *refused = NULL;
   VodSignatureSource source = {
       .url = upload->settings.signature_url,
       .headers = (const gchar *const *)upload->settings.signature_headers,
-      .ask_data = worker,
+      .ask_data = &answer,
   };
 
   g_mutex_lock (&upload->lock);
   *serial = upload->signature_serial;
   g_mutex_unlock (&upload->lock);
 
-  if (ask && upload->events.can_ask (upload->data))
-    source.ask = ask_application;
+  if (ask && upload->events.can_ask (upload->data)) {
+    answer = ask_application (worker);
+    source.ask = take_answer;
+  }
 
   /* Read after the application was asked: it may have set it meanwhile, which
-   * the serial tells. */
+   * the serial tells, or have taken it back. */
   g_mutex_lock (&upload->lock);
   string = g_strdup (upload->signature);
   refused = g_strdup (upload->refused);

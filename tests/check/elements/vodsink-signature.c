@@ -172,6 +172,55 @@ GST_START_TEST (test_handler_sets_the_property_itself)
 
 GST_END_TEST;
 
+static gchar *
+answer_once_by_property (GstElement *sink, gpointer data)
+{
+  g_autofree gchar *signature = emulator_signature (TRUE);
+
+  g_object_set (sink, "signature", signature, NULL);
+  return NULL;
+}
+
+/* Not the one from before, which is used up. */
+GST_START_TEST (test_what_the_handler_sets_is_used_at_once)
+{
+  Rig *rig = unsigned_rig ();
+
+  g_signal_connect (
+      rig->sink, "get-signature", G_CALLBACK (answer_once_by_property), NULL);
+  upload (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  fail_unless_equals_int (emulator_count (emulator, "CommitUploadUGC", 200), 1);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+static gchar *
+answer_later_without_the_old_one (GstElement *sink, gpointer data)
+{
+  g_object_set (sink, "signature", NULL, NULL);
+  return answer_later (sink, data);
+}
+
+/* A handler that takes the property back makes the request wait. */
+GST_START_TEST (test_what_the_handler_takes_back_is_not_used)
+{
+  g_autofree gchar *old = emulator_signature (FALSE);
+  Rig *rig = rig_new (emulator, "signature", old, NULL);
+  Handler handler = {0};
+
+  g_signal_connect (rig->sink, "get-signature",
+      G_CALLBACK (answer_later_without_the_old_one), &handler);
+  upload (rig);
+  fail_unless (rig_wait_state (rig, "waiting-for-signature"));
+  fail_unless_equals_int (emulator_n_sessions (emulator), 0);
+  rig_set_state (rig, GST_STATE_NULL);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_waiting_ends_with_retry_duration)
 {
   Rig *rig = rig_new (emulator, "signature", NULL, "retry-duration", 1, NULL);
@@ -500,6 +549,8 @@ vodsink_signature_suite (void)
   tcase_add_test (tc, test_several_handlers_the_first_answer_wins);
   tcase_add_test (tc, test_handler_answers_later);
   tcase_add_test (tc, test_handler_sets_the_property_itself);
+  tcase_add_test (tc, test_what_the_handler_sets_is_used_at_once);
+  tcase_add_test (tc, test_what_the_handler_takes_back_is_not_used);
   tcase_add_test (tc, test_waiting_ends_with_retry_duration);
   tcase_add_test (tc, test_waiting_ends_when_stopped);
   tcase_add_loop_test (tc, test_handler_that_returns_garbage, 0, 6);
