@@ -418,7 +418,10 @@ class TestGetSignature(ExampleCase):
         self.assertEqual(result.code, 0, result.tail())
         self.check_media(result.out.strip(), self.path)
         with open(self.asked) as f:
-            self.assertGreaterEqual(len(f.readlines()), 2)
+            self.assertEqual(len(f.readlines()), 2, "Apply and Commit")
+        requests = self.emulator.state()["requests"]
+        for op in ("ApplyUploadUGC", "CommitUploadUGC"):
+            self.assertEqual(requests[op], {"200": 1}, "none is refused")
 
     def test_at_once(self):
         """answered by the handler: a fresh one for each request"""
