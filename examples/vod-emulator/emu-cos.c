@@ -512,8 +512,7 @@ emu_cos_begin (EmuRequest *request)
   }
   upload = find_upload (request);
   if (upload != NULL && request->part > 0)
-    g_hash_table_insert (upload->sent, GUINT_TO_POINTER (request->part),
-        GUINT_TO_POINTER (emu_upload_times_sent (upload, request->part) + 1));
+    emu_request_begin_part (request, upload);
   if (request->fault.forget_session)
     emu_state_forget_session (state, request->session_id);
   if (request->fault.forget_upload && upload != NULL && upload->job == NULL)

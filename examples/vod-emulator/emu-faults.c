@@ -81,6 +81,7 @@ static const char *const operations[] = {"UploadPart",
     "preflight", "*"};
 
 typedef struct {
+  guint64 id; /* from 1 */
   JsonNode *source;
   const char *op;
   const char *host; /* NULL: any; else a part of the request's host */
@@ -96,6 +97,7 @@ typedef struct {
 struct _EmuFaults {
   GRand *rand;
   GPtrArray *list;
+  guint64 last_id;
 };
 
 static void
@@ -346,6 +348,8 @@ emu_faults_add (EmuFaults *faults, JsonNode *node, GError **error)
       return FALSE;
     g_ptr_array_add (added, fault);
   }
+  for (guint i = 0; i < added->len; i++)
+    ((Fault *)g_ptr_array_index (added, i))->id = ++faults->last_id;
   g_ptr_array_extend_and_steal (faults->list, g_steal_pointer (&added));
   return TRUE;
 }
@@ -354,6 +358,17 @@ void
 emu_faults_clear (EmuFaults *faults)
 {
   g_ptr_array_set_size (faults->list, 0);
+}
+
+gboolean
+emu_faults_remove (EmuFaults *faults, guint64 id)
+{
+  for (guint i = 0; i < faults->list->len; i++)
+    if (((Fault *)g_ptr_array_index (faults->list, i))->id == id) {
+      g_ptr_array_remove_index (faults->list, i);
+      return TRUE;
+    }
+  return FALSE;
 }
 
 JsonNode *
@@ -372,6 +387,7 @@ emu_faults_list (EmuFaults *faults)
     json_object_iter_init (&iter, json_node_get_object (fault->source));
     while (json_object_iter_next (&iter, &name, &member))
       json_object_set_member (copy, name, json_node_copy (member));
+    json_object_set_int_member (copy, "id", (gint64)fault->id);
     json_object_set_int_member (copy, "seen", (gint64)fault->seen);
     json_object_set_int_member (copy, "hits", (gint64)fault->hits);
     json_array_add_object_element (array, copy);

@@ -64,7 +64,9 @@ void emu_faults_free (EmuFaults *faults);
 /* Appends one fault (an object) or several (an array), or none on error. */
 gboolean emu_faults_add (EmuFaults *faults, JsonNode *node, GError **error);
 void emu_faults_clear (EmuFaults *faults);
-/* The faults as given, each with "seen" and "hits". */
+/* FALSE if there is none of this id. */
+gboolean emu_faults_remove (EmuFaults *faults, guint64 id);
+/* The faults as given, each with "id", "seen" and "hits". */
 JsonNode *emu_faults_list (EmuFaults *faults);
 
 /* Counts the request and collects what happens to it. */

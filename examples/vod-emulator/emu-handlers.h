@@ -25,8 +25,9 @@ gboolean emu_vod_route (EmuRequest *request);
 /* emu-service.c: signature, reports, faults */
 gboolean emu_service_route (EmuRequest *request);
 
-/* emu-page.c, emu-api.c */
+/* emu-page.c, emu-live.c: what people see; emu-api.c: what tests ask */
 gboolean emu_page_route (EmuRequest *request);
+gboolean emu_live_route (EmuRequest *request);
 gboolean emu_api_route (EmuRequest *request);
 /* Newly allocated; NULL: no media, or no cover. */
 char *emu_media_url (Emu *emu, EmuMedia *media, gboolean cover);

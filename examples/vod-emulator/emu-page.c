@@ -1,32 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * GET /: a page for people. Written by the server, every name escaped; a small
- * script asks for its two halves again each second (GET /?part=…), so that a
- * player keeps playing as long as the list of media stays the same.
+ * GET / and /page/FILE: a page for people. Its files are those of the folder
+ * page/, which are in the program; they ask emu-live.c for what is going on.
+ * Only for a browser without scripts two tables are written here, with every
+ * name escaped.
  */
 #include "emu-handlers.h"
 
+#include "emu-page-resource.h"
 #include "emu-util.h"
 
 #include <string.h>
 
-static const char style[] =
-    "body{font:16px/1.4 system-ui,sans-serif;margin:2em auto;max-width:60em;"
-    "padding:0 1em;color:#222;background:#fff}"
-    "h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}"
-    "table{border-collapse:collapse;width:100%}"
-    "th,td{text-align:left;padding:.3em .8em .3em 0;vertical-align:top;"
-    "border-bottom:1px solid #ddd}video,img{max-width:16em;max-height:9em}"
-    ".none{color:#666}progress{width:10em}"
-    "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}"
-    "th,td{border-color:#444}a{color:#8bf}.none{color:#999}}";
+#define MAX_ROWS 100
 
-static const char script[] =
-    "async function again(){for(const id of['uploads','media']){try{"
-    "const r=await fetch('/?part='+id);const t=await r.text();"
-    "const e=document.getElementById(id);"
-    "if(e.dataset.last!==t){e.dataset.last=t;e.innerHTML=t}}catch(e){}}}"
-    "setInterval(again,1000);";
+/* ---- without scripts ---- */
 
 static char *
 format_size (guint64 size)
@@ -97,6 +85,7 @@ append_uploads (Emu *emu, GString *html)
 {
   GHashTableIter iter;
   gpointer value;
+  guint n = 0;
 
   if (g_hash_table_size (emu->state->uploads) == 0) {
     g_string_append (html, "<p class=none>No upload in progress.</p>");
@@ -106,7 +95,7 @@ append_uploads (Emu *emu, GString *html)
       "<table><tr><th>Name<th>Received<th>Parts<th>For<th>Resumed"
       "<th>Failed requests</tr>\n");
   g_hash_table_iter_init (&iter, emu->state->uploads);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
+  while (n++ < MAX_ROWS && g_hash_table_iter_next (&iter, NULL, &value))
     append_upload (emu, value, html);
   g_string_append (html, "</table>");
 }
@@ -166,6 +155,7 @@ static void
 append_media (Emu *emu, GString *html)
 {
   g_autoptr (GList) media = g_list_reverse (emu_media_sorted (emu));
+  guint n = 0;
 
   if (media == NULL) {
     g_string_append (html, "<p class=none>No media yet.</p>");
@@ -174,60 +164,92 @@ append_media (Emu *emu, GString *html)
   g_string_append (html,
       "<table><tr><th><th>Name<th>Size<th>Parts<th>Uploaded in<th>Resumed"
       "<th>Failed requests</tr>\n");
-  for (GList *l = media; l != NULL; l = l->next)
+  for (GList *l = media; l != NULL && n++ < MAX_ROWS; l = l->next)
     append_medium (emu, l->data, html);
   g_string_append (html, "</table>");
+}
+
+/* ---- files ---- */
+
+/* NULL: there is none. */
+static GBytes *
+find_file (const char *name)
+{
+  g_autofree char *path = g_strconcat ("/vod-emulator/", name, NULL);
+
+  return g_resource_lookup_data (
+      emu_page_get_resource (), path, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
+}
+
+static void
+set_headers (EmuRequest *request)
+{
+  emu_request_set_header (request, "Cache-Control", "no-store");
+  emu_request_set_header (request, "X-Content-Type-Options", "nosniff");
+  emu_request_set_header (request, "Referrer-Policy", "no-referrer");
+  emu_request_set_header (request, "Content-Security-Policy",
+      "default-src 'none'; script-src 'self'; style-src 'self'; "
+      "img-src 'self'; media-src 'self'; connect-src 'self'; "
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
 }
 
 static void
 get_page (EmuRequest *request)
 {
-  Emu *emu = request->emu;
-  const char *part = emu_query_get (request->query, "part");
-  GString *html = g_string_new (NULL);
+  static const char mark[] = "<!-- without scripts -->";
+  g_autoptr (GBytes) file = find_file ("index.html");
+  const char *text = g_bytes_get_data (file, NULL);
+  const char *place = strstr (text, mark);
+  GString *html = g_string_new_len (text, place - text);
 
-  if (g_strcmp0 (part, "uploads") == 0) {
-    append_uploads (emu, html);
-  } else if (g_strcmp0 (part, "media") == 0) {
-    append_media (emu, html);
-  } else {
-    g_autofree char *nonce = emu_random_hex (16);
-    g_autofree char *policy = g_strdup_printf (
-        "default-src 'none'; img-src 'self'; media-src 'self'; "
-        "connect-src 'self'; style-src 'nonce-%s'; script-src 'nonce-%s'",
-        nonce, nonce);
-
-    emu_request_set_header (request, "Content-Security-Policy", policy);
-    g_string_append_printf (html,
-        "<!DOCTYPE html>\n<html lang=en><meta charset=utf-8>"
-        "<meta name=viewport content=\"width=device-width\">"
-        "<title>vod-emulator</title><style nonce=%s>%s</style>\n"
-        "<h1>vod-emulator</h1><h2>Uploads in progress</h2>"
-        "<div id=uploads>",
-        nonce, style);
-    append_uploads (emu, html);
-    g_string_append (html, "</div><h2>Media</h2><div id=media>");
-    append_media (emu, html);
-    g_string_append_printf (html,
-        "</div><p><a href=\"/api/state\">state</a> "
-        "<a href=\"/api/faults\">faults</a></p><script nonce=%s>%s</script>\n",
-        nonce, script);
-  }
-  emu_request_set_header (request, "Cache-Control", "no-store");
+  g_string_append (html, "<h2>Uploads in progress</h2>");
+  append_uploads (request->emu, html);
+  g_string_append (html, "<h2>Media</h2>");
+  append_media (request->emu, html);
+  g_string_append (html, place + strlen (mark));
+  set_headers (request);
   emu_request_answer (
       request, 200, "text/html; charset=utf-8", g_string_free (html, FALSE));
+}
+
+static const char *
+type_of (const char *name)
+{
+  if (g_str_has_suffix (name, ".js"))
+    return "text/javascript; charset=utf-8";
+  if (g_str_has_suffix (name, ".css"))
+    return "text/css; charset=utf-8";
+  return "image/svg+xml";
+}
+
+static void
+get_file (EmuRequest *request)
+{
+  g_autoptr (GBytes) file = find_file (request->path + strlen ("/page/"));
+
+  if (file == NULL) {
+    emu_request_error (request, 404, NULL);
+    return;
+  }
+  set_headers (request);
+  emu_request_answer (request, 200, type_of (request->path),
+      g_strndup (g_bytes_get_data (file, NULL), g_bytes_get_size (file)));
 }
 
 gboolean
 emu_page_route (EmuRequest *request)
 {
-  if (g_strcmp0 (request->path, "/") != 0 ||
+  gboolean is_page = g_strcmp0 (request->path, "/") == 0;
+
+  if ((!is_page &&
+          (request->path == NULL ||
+              !g_str_has_prefix (request->path, "/page/"))) ||
       request->method != SOUP_METHOD_GET || request->query == NULL ||
       emu_query_get (request->query, "uploads") != NULL ||
       emu_request_header (request, "Vod-Forward-Cos") != NULL ||
       emu_request_header (request, "Authorization") != NULL)
     return FALSE;
   request->op = NULL;
-  request->handler = get_page;
+  request->handler = is_page ? get_page : get_file;
   return TRUE;
 }

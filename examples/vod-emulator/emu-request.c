@@ -25,6 +25,31 @@ get_connection (EmuRequest *request)
   return emu_connection_get (request->emu->stats, request->message);
 }
 
+void
+emu_request_begin_part (EmuRequest *request, EmuUpload *upload)
+{
+  request->upload = g_strdup (upload->id);
+  emu_state_part_begun (upload, request->part);
+  g_ptr_array_add (request->emu->incoming, request);
+}
+
+/* Will the client have to send the part again? */
+static gboolean
+is_spoilt (const EmuEffects *fault, guint status)
+{
+  return status == 0 || status >= 400 || fault->json != NULL ||
+      fault->garbage != EMU_GARBAGE_NONE || fault->truncate ||
+      fault->wrong_etag || fault->wrong_crc;
+}
+
+static void
+end_part (EmuRequest *request, guint status)
+{
+  g_ptr_array_remove_fast (request->emu->incoming, request);
+  emu_state_part_ended (request->emu->state, request->upload, request->part,
+      request->received, is_spoilt (&request->fault, status));
+}
+
 static void
 add_to_log (EmuRequest *request, guint status)
 {
@@ -53,6 +78,8 @@ add_to_log (EmuRequest *request, guint status)
         request->emu->state->sessions, request->session_id);
   if (session != NULL && (status >= 400 || status == 0))
     session->failed++;
+  if (request->upload != NULL)
+    end_part (request, status);
 }
 
 static void
@@ -77,6 +104,7 @@ request_free (gpointer data)
   g_free (request->bucket);
   g_free (request->region);
   g_free (request->session_id);
+  g_free (request->upload);
   g_clear_pointer (&request->body, g_byte_array_unref);
   g_clear_pointer (&request->writer, emu_blob_writer_free);
   g_clear_error (&request->write_error);

@@ -52,6 +52,8 @@ struct _EmuRequest {
   gboolean too_large;
   gboolean doomed; /* the body doesn't matter */
 
+  char *upload; /* id, of the upload that this is a part of; else NULL */
+
   /* answer */
   guint status; /* 0: none yet */
   char *code;
@@ -78,6 +80,8 @@ void emu_request_match_faults (EmuRequest *request);
 
 /* Applies what a fault does before the body; TRUE: nothing is left to do. */
 gboolean emu_request_begin (EmuRequest *request);
+/* It brings a part of @upload: from now to its end it is in Emu.incoming. */
+void emu_request_begin_part (EmuRequest *request, EmuUpload *upload);
 /* More of the body. */
 void emu_request_take (EmuRequest *request, GBytes *chunk);
 /* The body is complete: a fault's answer, or the handler. */

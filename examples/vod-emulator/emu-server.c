@@ -52,7 +52,7 @@ route (EmuRequest *request)
   if (emu_vod_route (request))
     return;
   if (emu_service_route (request) || emu_api_route (request) ||
-      emu_page_route (request)) {
+      emu_live_route (request) || emu_page_route (request)) {
     if (emu_request_is_foreign (request))
       request->handler = forbidden;
     return;

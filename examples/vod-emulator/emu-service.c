@@ -112,6 +112,20 @@ clear_faults (EmuRequest *request)
   list_faults (request);
 }
 
+/* DELETE /api/faults/ID */
+static void
+remove_fault (EmuRequest *request)
+{
+  const char *id = request->path + strlen ("/api/faults/");
+  guint64 number = 0;
+
+  if (emu_parse_number (id, 1, G_MAXUINT64, &number) &&
+      emu_faults_remove (request->emu->faults, number))
+    list_faults (request);
+  else
+    emu_request_error (request, 404, NULL);
+}
+
 static void
 add_faults (EmuRequest *request)
 {
@@ -160,5 +174,13 @@ emu_service_route (EmuRequest *request)
       request->body_limit = routes[i].limit;
       return TRUE;
     }
+  if (request->path != NULL &&
+      g_str_has_prefix (request->path, "/api/faults/") &&
+      strcmp (request->method, "DELETE") == 0) {
+    request->op = NULL;
+    request->style = EMU_STYLE_TEXT;
+    request->handler = remove_fault;
+    return TRUE;
+  }
   return FALSE;
 }

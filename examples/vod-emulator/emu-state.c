@@ -55,6 +55,7 @@ upload_free (EmuUpload *upload)
   g_free (upload->content_type);
   g_tree_unref (upload->parts);
   g_hash_table_unref (upload->sent);
+  g_hash_table_unref (upload->failed);
   g_free (upload);
 }
 
@@ -78,6 +79,7 @@ emu_object_unref (EmuObject *object)
   g_free (object->content_type);
   g_ptr_array_unref (object->blobs);
   g_clear_pointer (&object->sent, g_hash_table_unref);
+  g_clear_pointer (&object->failed, g_hash_table_unref);
   g_free (object);
 }
 
@@ -260,6 +262,7 @@ emu_state_add_upload (EmuState *state, const char *id, const char *bucket,
   upload->parts =
       g_tree_new_full (compare_numbers, NULL, NULL, (GDestroyNotify)part_free);
   upload->sent = g_hash_table_new (NULL, NULL);
+  upload->failed = g_hash_table_new (NULL, NULL);
   emu_journal_add (line, "id", id);
   emu_journal_add (line, "bucket", bucket);
   emu_journal_add (line, "key", key);
@@ -324,10 +327,37 @@ emu_state_put_part (EmuState *state, EmuUpload *upload, guint number,
 }
 
 guint
-emu_upload_times_sent (EmuUpload *upload, guint number)
+emu_times (GHashTable *by_part, guint number)
 {
-  return GPOINTER_TO_UINT (
-      g_hash_table_lookup (upload->sent, GUINT_TO_POINTER (number)));
+  return by_part == NULL ? 0
+                         : GPOINTER_TO_UINT (g_hash_table_lookup (
+                               by_part, GUINT_TO_POINTER (number)));
+}
+
+static void
+count_one_more (GHashTable *by_part, guint number)
+{
+  g_hash_table_insert (by_part, GUINT_TO_POINTER (number),
+      GUINT_TO_POINTER (emu_times (by_part, number) + 1));
+}
+
+void
+emu_state_part_begun (EmuUpload *upload, guint number)
+{
+  count_one_more (upload->sent, number);
+}
+
+void
+emu_state_part_ended (EmuState *state, const char *upload, guint number,
+    guint64 received, gboolean failed)
+{
+  EmuUpload *found = g_hash_table_lookup (state->uploads, upload);
+
+  if (found == NULL)
+    return;
+  found->received += received;
+  if (failed)
+    count_one_more (found->failed, number);
 }
 
 /* ---- objects ---- */
@@ -391,6 +421,7 @@ emu_state_complete (EmuState *state, EmuUpload *upload, guint n_parts,
   object->etag = g_strdup (etag);
   object->upload_id = g_strdup (upload->id);
   object->sent = g_hash_table_ref (upload->sent);
+  object->failed = g_hash_table_ref (upload->failed);
   store_object (state, object);
   g_hash_table_replace (
       state->completed, g_strdup (upload->id), emu_object_ref (object));
@@ -484,6 +515,7 @@ emu_state_commit (EmuState *state, EmuSession *session, gint64 when_us)
     set_object (&media->cover,
         emu_state_find_object (state, session->bucket, session->cover_key));
   }
+  state->media_changes++;
   media->applies = session->applies;
   media->failed = session->failed;
   session->committed = TRUE;

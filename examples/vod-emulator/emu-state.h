@@ -60,10 +60,12 @@ typedef struct {
   char *key;
   char *content_type;
   gint64 initiated;
-  GTree *parts;     /* number -> EmuPart */
-  GHashTable *sent; /* number -> times sent (this run only) */
+  GTree *parts;       /* number -> EmuPart */
+  GHashTable *sent;   /* number -> times sent (this run only) */
+  GHashTable *failed; /* number -> how many of those failed */
   guint64 bytes;
-  gpointer job; /* of emu-complete.c while it is being completed */
+  guint64 received; /* bodies of requests that have ended (this run only) */
+  gpointer job;     /* of emu-complete.c while it is being completed */
 } EmuUpload;
 
 /* A complete object: the blobs of its parts, one after the other. */
@@ -79,7 +81,8 @@ typedef struct {
   guint64 crc64;
   gint64 mtime;
   GPtrArray *blobs;
-  GHashTable *sent; /* from the upload */
+  GHashTable *sent; /* from the upload, as the next */
+  GHashTable *failed;
 } EmuObject;
 
 typedef struct {
@@ -107,6 +110,7 @@ typedef struct {
   GHashTable *objects;    /* "bucket\nkey" -> EmuObject */
   GHashTable *completed;  /* upload id -> EmuObject */
   GHashTable *media;      /* file id -> EmuMedia */
+  guint64 media_changes;  /* how often one came or became another */
   GHashTable *signatures; /* used one-time signatures, as hashes */
 } EmuState;
 
@@ -130,6 +134,11 @@ void emu_state_remove_upload (EmuState *state, const char *id);
 /* Takes @blob. */
 void emu_state_put_part (EmuState *state, EmuUpload *upload, guint number,
     EmuBlob *blob, const char *etag, guint64 crc64, gint64 when);
+/* A try to send a part; neither is noted in the journal. */
+void emu_state_part_begun (EmuUpload *upload, guint number);
+/* @upload: its id; it may be gone. */
+void emu_state_part_ended (EmuState *state, const char *upload, guint number,
+    guint64 received, gboolean failed);
 
 /* Makes parts 1 to @n_parts the object; the upload is gone then. */
 EmuObject *emu_state_complete (EmuState *state, EmuUpload *upload,
@@ -150,7 +159,9 @@ emu_state_commit (EmuState *state, EmuSession *session, gint64 when_us);
 gboolean emu_state_use_signature (EmuState *state, const char *hash);
 
 void emu_session_free (EmuSession *session);
-guint emu_upload_times_sent (EmuUpload *upload, guint number);
+/* What emu_upload's and emu_object's tables say of a part; 0 if there are none.
+ */
+guint emu_times (GHashTable *by_part, guint number);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EmuObject, emu_object_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EmuSession, emu_session_free)

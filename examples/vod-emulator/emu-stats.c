@@ -120,6 +120,7 @@ emu_stats_add (EmuStats *stats, const EmuLogEntry *entry)
   copy->host = copy_host (entry->host);
   copy->code = g_strdup (entry->code);
   copy->faults = g_strdup (entry->faults);
+  stats->logged++;
   count (stats, entry->op, entry->status);
   if (stats->file != NULL)
     write_line (stats->file, entry);
@@ -226,6 +227,22 @@ describe_entry (const EmuLogEntry *entry, JsonBuilder *builder)
 }
 
 void
+emu_stats_describe_log (
+    EmuStats *stats, JsonBuilder *builder, guint64 after, guint most)
+{
+  guint64 news = stats->logged - MIN (after, stats->logged);
+  guint len = stats->log->len;
+  guint n = (guint)MIN (news, MIN (most, len));
+
+  json_builder_set_member_name (builder, "log");
+  json_builder_begin_array (builder);
+  for (guint i = len - n; i < len; i++)
+    describe_entry (
+        g_ptr_array_index (stats->log, (stats->log_next + i) % len), builder);
+  json_builder_end_array (builder);
+}
+
+void
 emu_stats_describe (EmuStats *stats, JsonBuilder *builder, gboolean with_log)
 {
   describe_requests (stats, builder);
@@ -237,11 +254,5 @@ emu_stats_describe (EmuStats *stats, JsonBuilder *builder, gboolean with_log)
   for (GList *l = stats->reports.head; l != NULL; l = l->next)
     json_builder_add_value (builder, json_node_copy (l->data));
   json_builder_end_array (builder);
-  json_builder_set_member_name (builder, "log");
-  json_builder_begin_array (builder);
-  for (guint i = 0; with_log && i < stats->log->len; i++)
-    describe_entry (
-        g_ptr_array_index (stats->log, (stats->log_next + i) % stats->log->len),
-        builder);
-  json_builder_end_array (builder);
+  emu_stats_describe_log (stats, builder, 0, with_log ? LOG_LENGTH : 0);
 }

@@ -32,6 +32,7 @@ typedef struct {
   GHashTable *requests; /* op -> (status -> count) */
   GPtrArray *log;       /* ring of lines, oldest overwritten */
   guint log_next;
+  guint64 logged; /* entries that were ever added */
   GQueue reports; /* JsonNode */
   guint64 n_reports;
   guint64 connections;
@@ -52,6 +53,10 @@ void emu_stats_add_report (EmuStats *stats, JsonNode *report);
 /* Adds the members of /api/state that are counted here. */
 void
 emu_stats_describe (EmuStats *stats, JsonBuilder *builder, gboolean with_log);
+/* Adds "log": the entries after the first @after of all, @most of the newest.
+ */
+void emu_stats_describe_log (
+    EmuStats *stats, JsonBuilder *builder, guint64 after, guint most);
 
 G_END_DECLS
 

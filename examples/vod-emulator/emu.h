@@ -34,11 +34,13 @@ typedef struct {
   EmuOptions options;
   SoupServer *server;
   guint16 port; /* that clients use */
+  char *run;    /* random: tells this run from any other */
   GRand *rand;
   EmuState *state;
   EmuFaults *faults;
   EmuStats *stats;
-  GList *waiting; /* EmuRequest of /api/state, until no MD5 is computed */
+  GPtrArray *incoming; /* EmuRequest of parts, from first byte to answer */
+  GList *waiting;      /* EmuRequest of /api/state, until no MD5 is computed */
   guint md5_jobs;
 } Emu;
 

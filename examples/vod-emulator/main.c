@@ -316,6 +316,8 @@ main (int argc, char **argv)
                                  : g_rand_new ();
     emu.faults = emu_faults_new (emu.rand);
     emu.stats = emu_stats_new ();
+    emu.incoming = g_ptr_array_new ();
+    emu.run = emu_random_hex (8);
     serve (&emu, root, &error);
   }
   if (error != NULL) {

@@ -21,6 +21,7 @@
 #include "vodhttpcall.h"
 #include "vodhttpdirect.h"
 #include "vodhttpproxy.h"
+#include "vodhttpsoup.h"
 
 #define BODY_FLOOR_RATE (16 * 1024) /* bytes/s, for the deadline */
 #define HEAD_REST 200 /* bytes of a head that libsoup adds, about */
@@ -102,7 +103,8 @@ vod_http_new (const VodHttpSettings *settings, GError **error)
   g_autoptr (GProxyResolver) proxies = NULL;
   VodHttp *http;
 
-  if (!check_settings (settings, &proxies, error))
+  if (!vod_http_soup_is_usable (error) ||
+      !check_settings (settings, &proxies, error))
     return NULL;
   if (settings->tls_ca_file) {
     authorities = load_authorities (settings->tls_ca_file, error);
