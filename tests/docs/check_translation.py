@@ -25,7 +25,9 @@ def links(text, page):
     """Where they lead, seen from the root; not those to the translation."""
     found = []
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
-        if not re.match(r"https?:", link):
+        if link.startswith("#"):
+            link = "#"
+        elif not re.match(r"https?:", link):
             link = os.path.normpath(os.path.join(os.path.dirname(page), link))
         if link not in (ENGLISH, CHINESE):
             found.append(link)
@@ -54,7 +56,8 @@ def main():
         with open(os.path.join(sys.argv[1], page), encoding="utf-8") as f:
             texts[page] = f.read()
     # The list of pages grows by whoever adds one.
-    missing = [link for link in links(texts[ENGLISH], ENGLISH)
+    more = texts[ENGLISH].split("\n## More\n", 1)[1]
+    missing = [link for link in links(more, ENGLISH)
                if link not in links(texts[CHINESE], CHINESE)]
     for link in missing:
         print(f"to be added to {CHINESE}: {link}")
