@@ -3,9 +3,11 @@
 """Measures vodsink and its peers side by side; see run.sh.
 
 usage: bench.py BUILD [--only PART,...] [--rounds N] [--gib N] [--quick]
+                [--publish]
 
 Parts: transfer, latency, memory, render, sinks. Prints a table, and writes
-bench/results.json and bench/results.svg into BUILD. Only ratios within one run
+bench/results.json and bench/results.svg into BUILD; --publish also puts them
+into docs/. Only ratios within one run
 mean something: cases take turns, round by round, and medians are compared."""
 
 import argparse
@@ -496,6 +498,20 @@ def markdown(results):
     return "\n".join(lines) + "\n"
 
 
+def publish(text, picture):
+    """Puts the table between its marks in docs/performance.md, and the picture
+    beside it."""
+    docs = os.path.join(HERE, "..", "..", "docs")
+    page = os.path.join(docs, "performance.md")
+    with open(page) as f:
+        before, rest = f.read().split("<!-- results -->\n")[:2]
+        after = rest.split("<!-- end of results -->\n")[1]
+    with open(page, "w") as f:
+        f.write("%s<!-- results -->\n%s<!-- end of results -->\n%s" % (
+            before, text, after))
+    shutil.copy(picture, os.path.join(docs, "performance.svg"))
+
+
 PARTS = {"transfer": transfer, "latency": latency, "memory": memory,
          "render": render, "sinks": sinks}
 
@@ -508,6 +524,7 @@ def main():
     parser.add_argument("--gib", type=float, default=2)
     parser.add_argument("--quick", action="store_true",
                         help="short forms, to see that it works")
+    parser.add_argument("--publish", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     if options.quick:
@@ -520,11 +537,14 @@ def main():
         bench.close()
     with open(os.path.join(bench.out, "results.json"), "w") as f:
         json.dump(bench.results, f, indent=1)
-    plot.draw(bench.results, os.path.join(bench.out, "results.svg"))
+    picture = os.path.join(bench.out, "results.svg")
+    plot.draw(bench.results, picture)
     text = markdown(bench.results)
     with open(os.path.join(bench.out, "results.md"), "w") as f:
         f.write(text)
     print(text)
+    if options.publish:
+        publish(text, picture)
     # How fast it is says the table; that it could be measured, the exit code.
     return 0
 
