@@ -21,7 +21,8 @@
  *
  * Standard output gets one line, "FILE-ID TAB URL". If it is a terminal, a
  * progress bar is drawn there; else standard error says how far it is now and
- * then. Exit codes: 0 committed, 1 failed, 2 wrong use, 130 given up.
+ * then. Exit codes: 0 committed; 1 failed, or committed as far as it went before
+ * the camera failed; 2 wrong use; 130 given up.
  */
 #include <glib-unix.h>
 #include <gst/gst.h>
@@ -49,16 +50,12 @@ enum {
   " picture. ! queue leaky=downstream ! errorignore convert-to=ok ! "          \
   "videoconvert ! autovideosink name=preview sync=false"
 
-typedef struct {
-  GMainLoop *loop;
-  GstElement *pipeline;
-  GstElement *sink;
-  gint64 begun;                 /* monotonic µs */
-  guint interrupts;             /* how often it was asked to end */
-  guint64 loaded, total, speed; /* bytes, of the last vodsink-progress */
-  gint code;
-} Recording;
-
+static GMainLoop *loop;
+static GstElement *pipeline, *sink;
+static gint64 begun;                 /* monotonic µs */
+static guint interrupts;             /* how often it was asked to end */
+static guint64 loaded, total, speed; /* bytes, of the last vodsink-progress */
+static gint code = EXIT_DONE;
 static gboolean on_terminal;
 static gchar *source;
 static gchar **settings;
@@ -93,6 +90,17 @@ say (FILE *to, const gchar *format, ...)
   fflush (to);
 }
 
+static guint64
+recorded (void)
+{
+  g_autoptr (GstStructure) stats = NULL;
+  guint64 bytes = 0;
+
+  g_object_get (sink, "stats", &stats, NULL);
+  gst_structure_get_uint64 (stats, "bytes-received", &bytes);
+  return bytes;
+}
+
 static void
 append_bar (GString *line, guint64 done, guint64 all)
 {
@@ -105,33 +113,30 @@ append_bar (GString *line, guint64 done, guint64 all)
 /* While it is recorded: how much of it is up. Later: what there is to wait for.
  * The total is known once the end has come; until then, what was recorded. */
 static gchar *
-describe (Recording *recording)
+describe (void)
 {
   GString *line = g_string_new (NULL);
   g_autoptr (GstStructure) stats = NULL;
-  gint64 seconds =
-      (g_get_monotonic_time () - recording->begun) / G_USEC_PER_SEC;
-  guint64 all = recording->total, left;
+  gint64 seconds = (g_get_monotonic_time () - begun) / G_USEC_PER_SEC;
+  guint64 all = total > 0 ? total : recorded ();
+  guint64 left = all - MIN (loaded, all);
   const gchar *state;
 
-  g_object_get (recording->sink, "stats", &stats, NULL);
+  g_object_get (sink, "stats", &stats, NULL);
   state = gst_structure_get_string (stats, "state");
-  if (all == 0)
-    gst_structure_get_uint64 (stats, "bytes-received", &all);
-  left = all - MIN (recording->loaded, all);
-  append_bar (line, recording->loaded, all);
-  if (recording->interrupts == 0)
+  append_bar (line, loaded, all);
+  if (interrupts == 0)
     g_string_append_printf (line, "%d:%02d, %.1f MB recorded, ",
         (gint)(seconds / 60), (gint)(seconds % 60), all / 1e6);
   if (g_str_equal (state, "completing") || g_str_equal (state, "committing"))
     g_string_append (line, "waiting for the service to commit it");
   else
-    g_string_append_printf (line, "%.1f MB left at %.1f MB/s (%s)", left / 1e6,
-        recording->speed / 1e6, state);
-  if (recording->interrupts > 0 && left > 0 && recording->speed > 0)
-    g_string_append_printf (line, ", %.0f s", (gdouble)left / recording->speed);
-  g_string_append_printf (line, "; Ctrl-C %s",
-      recording->interrupts == 0 ? "ends it" : "gives it up");
+    g_string_append_printf (
+        line, "%.1f MB left at %.1f MB/s (%s)", left / 1e6, speed / 1e6, state);
+  if (interrupts > 0 && left > 0 && speed > 0)
+    g_string_append_printf (line, ", %.0f s", (gdouble)left / speed);
+  g_string_append_printf (
+      line, "; Ctrl-C %s", interrupts == 0 ? "ends it" : "gives it up");
   return g_string_free (line, FALSE);
 }
 
@@ -139,7 +144,7 @@ describe (Recording *recording)
 static gboolean
 show_state (gpointer data)
 {
-  g_autofree gchar *line = describe (data);
+  g_autofree gchar *line = describe ();
 
   if (on_terminal) {
     printf ("\r\033[K\033[?7l%s\033[?7h", line);
@@ -153,19 +158,18 @@ show_state (gpointer data)
 /* --- what the pipeline says -----------------------------------------------*/
 
 static void
-end (Recording *recording, gint code)
+end (gint how)
 {
-  recording->code = code;
-  g_main_loop_quit (recording->loop);
+  code = MAX (code, how);
+  g_main_loop_quit (loop);
 }
 
 static void
-on_element_message (Recording *recording, const GstStructure *structure)
+on_element_message (const GstStructure *structure)
 {
   if (gst_structure_has_name (structure, "vodsink-progress")) {
-    gst_structure_get (structure, "loaded", G_TYPE_UINT64, &recording->loaded,
-        "total", G_TYPE_UINT64, &recording->total, "speed", G_TYPE_UINT64,
-        &recording->speed, NULL);
+    gst_structure_get (structure, "loaded", G_TYPE_UINT64, &loaded, "total",
+        G_TYPE_UINT64, &total, "speed", G_TYPE_UINT64, &speed, NULL);
   } else if (gst_structure_has_name (structure, "vodsink-retry")) {
     say (stderr, "record: trying again: %s",
         gst_structure_get_string (structure, "message"));
@@ -175,71 +179,70 @@ on_element_message (Recording *recording, const GstStructure *structure)
   }
 }
 
-/* The details are vodsink's: what the service said, what is left here. */
+/* The upload has failed. The details say more: also what is left here. */
 static void
-on_error (Recording *recording, GstMessage *message)
+on_failure (GstMessage *message)
 {
-  g_autoptr (GError) error = NULL;
   const GstStructure *details = NULL;
-  const gchar *request = NULL, *spool = NULL;
-  gint code = 0;
+  const gchar *request, *spool;
+  gint number = 0;
 
-  gst_message_parse_error (message, &error, NULL);
+  end (interrupts > 1 ? EXIT_GIVEN_UP : EXIT_FAILED);
   gst_message_parse_error_details (message, &details);
-  if (details) {
-    gst_structure_get_int (details, "code", &code);
-    request = gst_structure_get_string (details, "request-id");
-    spool = gst_structure_get_string (details, "spool-location");
-  }
-  say (stderr, "record: %s", error->message);
+  if (details == NULL)
+    return;
+  gst_structure_get_int (details, "code", &number);
+  request = gst_structure_get_string (details, "request-id");
+  spool = gst_structure_get_string (details, "spool-location");
   if (request && *request)
-    say (stderr, "record: code %d, request id %s", code, request);
+    say (stderr, "record: code %d, request id %s", number, request);
   if (spool)
     say (stderr, "record: what was recorded is kept in %s", spool);
   else
-    say (stderr,
-        "record: nothing of it is kept, neither here nor at the "
-        "service (--set spool=true keeps a file)");
-  end (recording, recording->interrupts > 1 ? EXIT_GIVEN_UP : EXIT_FAILED);
+    say (stderr, "record: nothing of it is kept (--set spool=true keeps it)");
 }
 
 static gboolean on_interrupt (gpointer data);
 
-static gboolean
-is_of_preview (Recording *recording, GstMessage *message)
+/* What was recorded before the camera was lost, or the window was closed, is as
+ * good as any recording: it is committed. */
+static void
+on_error (GstMessage *message)
 {
-  g_autoptr (GstElement) preview =
-      gst_bin_get_by_name (GST_BIN (recording->pipeline), "preview");
+  g_autoptr (GError) error = NULL;
 
-  return preview &&
-      gst_object_has_as_ancestor (
-          GST_MESSAGE_SRC (message), GST_OBJECT (preview));
+  gst_message_parse_error (message, &error, NULL);
+  if (!g_str_has_prefix (GST_MESSAGE_SRC_NAME (message), "preview")) {
+    say (stderr, "record: %s", error->message);
+    code = EXIT_FAILED;
+  }
+  if (GST_MESSAGE_SRC (message) == GST_OBJECT (sink))
+    on_failure (message);
+  else if (recorded () == 0)
+    end (EXIT_FAILED);
+  else if (interrupts == 0)
+    on_interrupt (NULL);
 }
 
 static gboolean
 on_message (GstBus *bus, GstMessage *message, gpointer data)
 {
-  Recording *recording = data;
   g_autoptr (GError) warning = NULL;
 
   switch (GST_MESSAGE_TYPE (message)) {
     case GST_MESSAGE_ELEMENT:
-      if (GST_MESSAGE_SRC (message) == GST_OBJECT (recording->sink))
-        on_element_message (recording, gst_message_get_structure (message));
+      if (GST_MESSAGE_SRC (message) == GST_OBJECT (sink))
+        on_element_message (gst_message_get_structure (message));
       break;
     case GST_MESSAGE_WARNING:
       gst_message_parse_warning (message, &warning, NULL);
       say (stderr, "record: %s", warning->message);
       break;
     case GST_MESSAGE_ERROR:
-      /* Who closes the window wants it to end. */
-      if (!is_of_preview (recording, message))
-        on_error (recording, message);
-      else if (recording->interrupts == 0)
-        on_interrupt (recording);
+      on_error (message);
       break;
     case GST_MESSAGE_EOS:
-      end (recording, EXIT_DONE);
+      end (EXIT_DONE);
       break;
     default:
       break;
@@ -252,7 +255,7 @@ on_message (GstBus *bus, GstMessage *message, gpointer data)
 static gboolean
 stop_waiting (gpointer data)
 {
-  end (data, EXIT_GIVEN_UP);
+  end (EXIT_GIVEN_UP);
   return G_SOURCE_REMOVE;
 }
 
@@ -262,17 +265,15 @@ stop_waiting (gpointer data)
 static gboolean
 on_interrupt (gpointer data)
 {
-  Recording *recording = data;
-
-  if (++recording->interrupts == 1) {
+  if (++interrupts == 1) {
     say (stderr, "record: the recording ends; its rest is being uploaded");
-    gst_element_send_event (recording->pipeline, gst_event_new_eos ());
-    show_state (recording);
+    gst_element_send_event (pipeline, gst_event_new_eos ());
+    show_state (NULL);
     return G_SOURCE_CONTINUE;
   }
   say (stderr, "record: giving it up");
-  g_signal_emit_by_name (recording->sink, "cancel");
-  g_timeout_add_seconds (3, stop_waiting, recording);
+  g_signal_emit_by_name (sink, "cancel");
+  g_timeout_add_seconds (3, stop_waiting, NULL);
   return G_SOURCE_REMOVE;
 }
 
@@ -283,67 +284,50 @@ static GstElement *
 make_sink (GError **error)
 {
   g_autoptr (GPtrArray) words = g_ptr_array_new ();
-  GstElement *sink;
 
   g_ptr_array_add (words, (gpointer) "vodsink");
   for (guint i = 0; settings && settings[i]; i++)
     g_ptr_array_add (words, settings[i]);
   g_ptr_array_add (words, NULL);
-  sink = gst_parse_launchv ((const gchar **)words->pdata, error);
-  return sink ? gst_object_ref_sink (sink) : NULL;
+  return gst_parse_launchv ((const gchar **)words->pdata, error);
 }
 
-/* autovideosink tries whatever there is; these would take the whole screen. */
-static void
-rule_out_what_is_no_window (void)
-{
-  static const gchar *const names[] = {"kmssink", "dfbvideosink"};
-
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
-    g_autoptr (GstPluginFeature) feature =
-        gst_registry_lookup_feature (gst_registry_get (), names[i]);
-
-    if (feature)
-      gst_plugin_feature_set_rank (feature, GST_RANK_NONE);
-  }
-}
-
-static GstElement *
-make_pipeline (GstElement *sink, GError **error)
+static gboolean
+make_pipeline (GError **error)
 {
   gboolean display = g_getenv ("DISPLAY") || g_getenv ("WAYLAND_DISPLAY");
   gboolean camera = access ("/dev/video0", R_OK) == 0;
   g_autofree gchar *text =
       g_strconcat (source ? source : (camera ? "v4l2src" : TEST_PICTURE),
           RECORDING, display ? PREVIEW : "", NULL);
-  GstElement *pipeline = gst_parse_launch (text, error);
   g_autoptr (GstElement) muxer = NULL;
 
-  rule_out_what_is_no_window ();
-  if (pipeline == NULL || *error)
-    return pipeline;
+  sink = make_sink (error);
+  if (*error == NULL)
+    pipeline = gst_parse_launch (text, error);
+  if (*error)
+    return FALSE;
   muxer = gst_bin_get_by_name (GST_BIN (pipeline), "muxer");
   gst_bin_add (GST_BIN (pipeline), sink);
-  gst_element_link (muxer, sink);
-  return pipeline;
+  return gst_element_link (muxer, sink);
 }
 
 static void
-run (Recording *recording)
+run (void)
 {
-  g_autoptr (GstBus) bus = gst_element_get_bus (recording->pipeline);
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
 
-  recording->loop = g_main_loop_new (NULL, FALSE);
-  recording->begun = g_get_monotonic_time ();
-  gst_bus_add_watch (bus, on_message, recording);
-  g_unix_signal_add (SIGINT, on_interrupt, recording);
-  g_unix_signal_add (SIGTERM, on_interrupt, recording);
-  g_timeout_add (on_terminal ? 250 : 10000, show_state, recording);
-  gst_element_set_state (recording->pipeline, GST_STATE_PLAYING);
-  g_main_loop_run (recording->loop);
-  gst_element_set_state (recording->pipeline, GST_STATE_NULL);
+  loop = g_main_loop_new (NULL, FALSE);
+  begun = g_get_monotonic_time ();
+  gst_bus_add_watch (bus, on_message, NULL);
+  g_unix_signal_add (SIGINT, on_interrupt, NULL);
+  g_unix_signal_add (SIGTERM, on_interrupt, NULL);
+  g_timeout_add (on_terminal ? 250 : 10000, show_state, NULL);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  g_main_loop_run (loop);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_bus_remove_watch (bus);
-  g_main_loop_unref (recording->loop);
+  g_main_loop_unref (loop);
 }
 
 int
@@ -351,22 +335,20 @@ main (int argc, char **argv)
 {
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autoptr (GError) error = NULL;
-  Recording recording = {.code = EXIT_USAGE};
 
   setlocale (LC_ALL, "");
   on_terminal = isatty (STDOUT_FILENO);
+  /* autovideosink tries what there is; these would take the whole screen. */
+  g_setenv ("GST_PLUGIN_FEATURE_RANK", "kmssink:NONE,dfbvideosink:NONE", FALSE);
   g_option_context_add_main_entries (context, entries, NULL);
   g_option_context_add_group (context, gst_init_get_option_group ());
-  if (g_option_context_parse (context, &argc, &argv, &error) && argc == 1)
-    recording.sink = make_sink (&error);
-  if (recording.sink && !error)
-    recording.pipeline = make_pipeline (recording.sink, &error);
-  if (recording.pipeline && !error)
-    run (&recording);
-  else
+  if (!g_option_context_parse (context, &argc, &argv, &error) || argc > 1 ||
+      !make_pipeline (&error)) {
     g_printerr ("record: %s\nTry record --help.\n",
         error ? error->message : "it takes options only");
-  g_clear_pointer (&recording.pipeline, gst_object_unref);
-  g_clear_pointer (&recording.sink, gst_object_unref);
-  return recording.code;
+    return EXIT_USAGE;
+  }
+  run ();
+  gst_object_unref (pipeline);
+  return code;
 }
