@@ -228,14 +228,14 @@ main (int argc, char **argv)
     return 2;
   }
   setvbuf (stdout, NULL, _IOLBF, 0);
+  g_unix_signal_add (SIGINT, on_signal, loop);
+  g_unix_signal_add (SIGTERM, on_signal, loop);
   soup_server_add_early_handler (server, NULL, on_headers, NULL, NULL);
   soup_server_add_handler (server, NULL, on_request, NULL, NULL);
   if (!listen_on (server, &error)) {
     g_printerr ("sign-service: %s\n", error->message);
     return 1;
   }
-  g_unix_signal_add (SIGINT, on_signal, loop);
-  g_unix_signal_add (SIGTERM, on_signal, loop);
   g_main_loop_run (loop);
   return 0;
 }
