@@ -17,7 +17,8 @@ packages_run=(gstreamer1.0-tools gstreamer1.0-plugins-base
 # instructions; what the examples use: Python's GStreamer, and stand-ins for
 # cameras and the like.
 packages_test=(gstreamer1.0-libav clang-format git valgrind
-  python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0 ffmpeg)
+  python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0 ffmpeg xvfb
+  gstreamer1.0-alsa)
 
 # What only tests/nightly.sh wants.
 # shellcheck disable=SC2034
@@ -76,4 +77,20 @@ run_apt() {
 # Another python3 that comes first in PATH is left to the user's own programs.
 with_system_python() {
   PATH="/usr/bin:/bin:$PATH" "$@"
+}
+
+# unpack_missing FOLDER PACKAGE... - for what would start a server if it were
+# installed: the files of packages, in a folder of the build.
+unpack_missing() {
+  local into=$1 package
+
+  shift
+  [ -d "$into/root" ] && return 0
+  rm -rf "$into" && mkdir -p "$into/packages" || return 1
+  (cd "$into/packages" && apt-get -q -o Acquire::Retries=3 \
+    -o APT::Sandbox::User=root download "$@") || return 1
+  for package in "$into"/packages/*.deb; do
+    dpkg-deb --extract "$package" "$into/unpacked" || return 1
+  done
+  mv "$into/unpacked" "$into/root"
 }

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A camera for tests: H.264 and AAC by RTSP, to whoever asks. Prints its URL.
 `camera.py [PORT]`. Killed it is gone, stopped (SIGSTOP) it is silent."""
