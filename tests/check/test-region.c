@@ -348,11 +348,17 @@ test_tls (void)
 {
   g_autoptr (Emulator) emulator = emulator_new ("--tls", NULL);
   g_auto (Seeker) seeker = seeker_of (emulator_uri (emulator));
+  g_autofree gchar *region = NULL;
 
   seeker.settings.tls_ca_file = (gchar *)emulator_ca_file (emulator);
+  seeker.settings.region_again = 1;
   /* There is no certificate for the first. */
   offer (emulator, "ap-a a.localhost ap-b localhost");
-  expect_region (&seeker, "ap-b");
+  /* A busy machine may need more than a race's three seconds to shake hands. */
+  for (guint i = 0; region == NULL && i < 3; i++)
+    region = seek (&seeker);
+  g_assert_cmpstr (region, ==, "ap-b");
+  g_assert_true (test_no_threads ("vod-race"));
 }
 
 /* --- cancelling -----------------------------------------------------------*/

@@ -97,7 +97,9 @@ test_what_the_machine_takes_does_not_count (void)
   test_stopwatch_free (watch);
   g_test_message ("%d ms of %d", (gint)ms, (gint)all_ms);
   g_assert_cmpint (all_ms, >, 200);
-  g_assert_cmpint (ms, >=, 90);
+  /* What passes between looking at the clock and at the kernel's figures is in
+   * these only: a turn of everybody else on this processor. */
+  g_assert_cmpint (ms, >=, 50);
   g_assert_cmpint (ms, <, 150);
 }
 

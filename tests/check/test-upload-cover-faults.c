@@ -9,6 +9,7 @@
 
 #include "testcover.h"
 #include "testrelay.h"
+#include "teststopwatch.h"
 
 /* --- one thing at a time --------------------------------------------------*/
 
@@ -202,9 +203,13 @@ check_case (CoverRun *run, const Case *a_case)
     g_assert_cmpint (owner->mishap_number, ==, a_case->number);
     g_assert_null (owner->cover_url);
   }
-  if (a_case->puts)
+  if (a_case->puts) {
+    /* One that hangs counts when the emulator sees that its client is gone. */
+    g_assert_true (
+        emulator_wait_count (run->emulator, "PutObject", -1, a_case->puts));
     g_assert_cmpuint (
         emulator_count (run->emulator, "PutObject", -1), ==, a_case->puts);
+  }
   cover_run_clear (run);
 }
 
@@ -278,7 +283,7 @@ test_an_outage_is_an_outage (void)
 {
   g_autoptr (TestRelay) relay = NULL;
   CoverRun run;
-  gint64 since;
+  g_autoptr (TestStopwatch) watch = NULL;
 
   cover_run_init (&run);
   relay = test_relay_new (emulator_uri (run.emulator), TEST_RELAY_OPEN);
@@ -293,9 +298,9 @@ test_an_outage_is_an_outage (void)
   g_assert_true (
       emulator_wait_count (run.emulator, "CompleteMultipartUpload", 200, 1));
   test_relay_set_mode (relay, TEST_RELAY_CUT);
-  since = g_get_monotonic_time ();
+  watch = test_stopwatch_new ();
   g_assert_cmpint (vod_upload_wait (run.owner->upload), ==, VOD_FLOW_FAILED);
-  g_assert_cmpint ((g_get_monotonic_time () - since) / G_USEC_PER_SEC, <, 8);
+  g_assert_cmpint (test_stopwatch_ms (watch), <, 8000);
   g_assert_cmpint (run.owner->error_code, ==, VOD_ERROR_NETWORK);
   g_assert_cmpstr (run.owner->error_phase, ==, "commit");
   cover_run_clear (&run);

@@ -11,11 +11,10 @@
  * and "error" with their text, "eos". SIGINT sends EOS; SIGTERM sets NULL
  * at once. Exit code: 0 after EOS, 1 after an error, 2 when it was stopped.
  */
-#include <glib-unix.h>
 #include <gst/gst.h>
-#include <stdio.h>
 
 #include "../check/elements/emulator.h"
+#include "player.h"
 
 static gint stats_interval;
 static gint answer_after = -1;
@@ -35,18 +34,9 @@ static GOptionEntry entries[] = {
     {NULL}};
 
 typedef struct {
-  GMainLoop *loop;
-  GstElement *pipeline;
+  Player player;
   GstElement *sink;
-  gint code;
 } App;
-
-static void
-end (App *app, gint code)
-{
-  app->code = code;
-  g_main_loop_quit (app->loop);
-}
 
 static void
 print_structure (const gchar *key, const GstStructure *structure)
@@ -67,8 +57,8 @@ print_stats (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
-static gboolean
-on_message (GstBus *bus, GstMessage *message, gpointer data)
+static void
+on_message (GstMessage *message, gpointer data)
 {
   App *app = data;
   g_autoptr (GError) error = NULL;
@@ -87,32 +77,13 @@ on_message (GstBus *bus, GstMessage *message, gpointer data)
       gst_message_parse_error (message, &error, &debug);
       g_print ("error %s %s: %s\n", GST_MESSAGE_SRC_NAME (message),
           error->message, debug);
-      end (app, 1);
       break;
     case GST_MESSAGE_EOS:
       g_print ("eos\n");
-      end (app, 0);
       break;
     default:
       break;
   }
-  return G_SOURCE_CONTINUE;
-}
-
-static gboolean
-on_interrupt (gpointer data)
-{
-  App *app = data;
-
-  gst_element_send_event (app->pipeline, gst_event_new_eos ());
-  return G_SOURCE_CONTINUE;
-}
-
-static gboolean
-on_terminate (gpointer data)
-{
-  end (data, 2);
-  return G_SOURCE_CONTINUE;
 }
 
 /* --- an app that answers late ---------------------------------------------*/
@@ -144,7 +115,7 @@ set_cover (gpointer data)
 {
   App *app = data;
   g_autoptr (GstElement) element =
-      gst_bin_get_by_name (GST_BIN (app->pipeline), cover_from);
+      gst_bin_get_by_name (GST_BIN (app->player.pipeline), cover_from);
   g_autoptr (GstSample) sample = NULL;
 
   g_object_get (element, "last-sample", &sample, NULL);
@@ -216,52 +187,35 @@ find_sink (GstElement *pipeline)
 static void
 run (App *app)
 {
-  g_autoptr (GstBus) bus = gst_element_get_bus (app->pipeline);
-  guint ids[4] = {
-      gst_bus_add_watch (bus, on_message, app),
-      g_unix_signal_add (SIGINT, on_interrupt, app),
-      g_unix_signal_add (SIGTERM, on_terminate, app),
-      stats_interval > 0
-          ? g_timeout_add ((guint)stats_interval, print_stats, app)
-          : 0,
-  };
+  guint id = 0;
 
+  if (stats_interval > 0)
+    id = g_timeout_add ((guint)stats_interval, print_stats, app);
   if (answer_after >= 0)
     g_signal_connect (
         app->sink, "get-signature", G_CALLBACK (on_get_signature), app);
   bring_pictures (app);
-  gst_element_set_state (app->pipeline, GST_STATE_PLAYING);
-  g_main_loop_run (app->loop);
+  player_run (&app->player, on_message, app);
   print_stats (app);
-  gst_element_set_state (app->pipeline, GST_STATE_NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (ids); i++)
-    if (ids[i] != 0)
-      g_source_remove (ids[i]);
+  gst_element_set_state (app->player.pipeline, GST_STATE_NULL);
+  if (id != 0)
+    g_source_remove (id);
 }
 
 int
 main (int argc, char **argv)
 {
-  g_autoptr (GOptionContext) context = g_option_context_new ("PIPELINE");
-  g_autoptr (GError) error = NULL;
-  App app = {.loop = g_main_loop_new (NULL, FALSE)};
+  App app = {0};
 
-  g_option_context_add_main_entries (context, entries, NULL);
-  g_option_context_add_group (context, gst_init_get_option_group ());
-  if (!g_option_context_parse (context, &argc, &argv, &error) || argc != 2 ||
-      (app.pipeline = gst_parse_launch (argv[1], &error)) == NULL || error) {
-    g_printerr ("app: %s\n", error ? error->message : "one pipeline, please");
+  if (!player_init (&app.player, entries, argc, argv))
     return 3;
-  }
-  app.sink = find_sink (app.pipeline);
+  app.sink = find_sink (app.player.pipeline);
   if (app.sink == NULL) {
     g_printerr ("app: there is no vodsink in the pipeline\n");
     return 3;
   }
-  setvbuf (stdout, NULL, _IOLBF, 0);
   run (&app);
   gst_object_unref (app.sink);
-  gst_object_unref (app.pipeline);
-  g_main_loop_unref (app.loop);
-  return app.code;
+  player_clear (&app.player);
+  return app.player.code;
 }

@@ -15,11 +15,10 @@
  * EOS; SIGTERM sets NULL at once, then "stopped …" tells how long that took.
  * Exit code: 0 after EOS, 1 after an error, 2 when it was stopped.
  */
-#include <glib-unix.h>
 #include <gst/gst.h>
-#include <stdio.h>
 
 #include "../check/elements/emulator.h"
+#include "player.h"
 
 static gboolean ask;
 static gboolean nosy;
@@ -40,22 +39,13 @@ static GOptionEntry entries[] = {
     {NULL}};
 
 typedef struct {
-  GMainLoop *loop;
-  GstElement *pipeline;
+  Player player;
   GstElement *split;
-  gint code;
 
   GMutex lock; /* what follows; of the streaming thread and ours */
   guint frames;
   GstClockTimeDiff latest;
 } App;
-
-static void
-end (App *app, gint code)
-{
-  app->code = code;
-  g_main_loop_quit (app->loop);
-}
 
 /* Takes @structure. */
 static void
@@ -150,14 +140,14 @@ on_frame (GstPad *pad, GstPadProbeInfo *info, gpointer data)
   App *app = data;
   GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER (info);
   GstEvent *event = gst_pad_get_sticky_event (pad, GST_EVENT_SEGMENT, 0);
-  GstClock *clock = gst_element_get_clock (app->pipeline);
+  GstClock *clock = gst_element_get_clock (app->player.pipeline);
   const GstSegment *segment;
   GstClockTimeDiff late = 0;
 
   if (event && clock) {
     gst_event_parse_segment (event, &segment);
     late = (GstClockTimeDiff)(gst_clock_get_time (clock) -
-        gst_element_get_base_time (app->pipeline) -
+        gst_element_get_base_time (app->player.pipeline) -
         gst_segment_to_running_time (
             segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer)));
   }
@@ -246,7 +236,7 @@ print_element_message (App *app, GstMessage *message)
     print_fragment ("closed", structure);
     if (dot_file) {
       g_autofree gchar *dot = gst_debug_bin_to_dot_data (
-          GST_BIN (app->pipeline), GST_DEBUG_GRAPH_SHOW_ALL);
+          GST_BIN (app->player.pipeline), GST_DEBUG_GRAPH_SHOW_ALL);
 
       g_file_set_contents (dot_file, dot, -1, NULL);
     }
@@ -279,8 +269,8 @@ print_problem (GstMessage *message)
   print ("problem", problem);
 }
 
-static gboolean
-on_message (GstBus *bus, GstMessage *message, gpointer data)
+static void
+on_message (GstMessage *message, gpointer data)
 {
   App *app = data;
 
@@ -289,46 +279,25 @@ on_message (GstBus *bus, GstMessage *message, gpointer data)
       print_element_message (app, message);
       break;
     case GST_MESSAGE_WARNING:
-      print_problem (message);
-      break;
     case GST_MESSAGE_ERROR:
       print_problem (message);
-      end (app, 1);
       break;
     case GST_MESSAGE_EOS:
       print ("eos", gst_structure_new_empty ("pipeline"));
-      end (app, 0);
       break;
     default:
       break;
   }
-  return G_SOURCE_CONTINUE;
 }
 
-/* --- states ---------------------------------------------------------------*/
-
-static gboolean
-on_interrupt (gpointer data)
-{
-  App *app = data;
-
-  gst_element_send_event (app->pipeline, gst_event_new_eos ());
-  return G_SOURCE_CONTINUE;
-}
-
-static gboolean
-on_terminate (gpointer data)
-{
-  end (data, 2);
-  return G_SOURCE_CONTINUE;
-}
+/* --- the end --------------------------------------------------------------*/
 
 static void
 stop (App *app)
 {
   gint64 begun = g_get_monotonic_time ();
 
-  gst_element_set_state (app->pipeline, GST_STATE_NULL);
+  gst_element_set_state (app->player.pipeline, GST_STATE_NULL);
   print ("stopped",
       gst_structure_new ("pipeline", "ms", G_TYPE_INT,
           (gint)((g_get_monotonic_time () - begun) / 1000), "threads",
@@ -338,49 +307,31 @@ stop (App *app)
 static void
 run (App *app)
 {
-  g_autoptr (GstBus) bus = gst_element_get_bus (app->pipeline);
-  guint ids[3] = {
-      gst_bus_add_watch (bus, on_message, app),
-      g_unix_signal_add (SIGINT, on_interrupt, app),
-      g_unix_signal_add (SIGTERM, on_terminate, app),
-  };
+  g_autoptr (GstBus) bus = gst_element_get_bus (app->player.pipeline);
 
   gst_bus_set_sync_handler (bus, on_sync_message, app, NULL);
   g_signal_connect (app->split, "sink-added", G_CALLBACK (on_sink_added), NULL);
   watch_frames (app);
-  gst_element_set_state (app->pipeline, GST_STATE_PLAYING);
-  g_main_loop_run (app->loop);
+  player_run (&app->player, on_message, app);
   stop (app);
   print_frames (app);
-  for (guint i = 0; i < G_N_ELEMENTS (ids); i++)
-    g_source_remove (ids[i]);
 }
 
 int
 main (int argc, char **argv)
 {
-  g_autoptr (GOptionContext) context = g_option_context_new ("PIPELINE");
-  g_autoptr (GError) error = NULL;
-  App app = {.loop = g_main_loop_new (NULL, FALSE)};
+  App app = {0};
 
-  g_option_context_add_main_entries (context, entries, NULL);
-  g_option_context_add_group (context, gst_init_get_option_group ());
-  if (!g_option_context_parse (context, &argc, &argv, &error) || argc != 2 ||
-      (app.pipeline = gst_parse_launch (argv[1], &error)) == NULL || error) {
-    g_printerr (
-        "fragments: %s\n", error ? error->message : "one pipeline, please");
+  if (!player_init (&app.player, entries, argc, argv))
     return 3;
-  }
-  app.split = gst_bin_get_by_name (GST_BIN (app.pipeline), "split");
+  app.split = gst_bin_get_by_name (GST_BIN (app.player.pipeline), "split");
   if (app.split == NULL) {
     g_printerr ("fragments: there is no element named split\n");
     return 3;
   }
-  setvbuf (stdout, NULL, _IOLBF, 0);
   run (&app);
   gst_object_unref (app.split);
-  gst_object_unref (app.pipeline);
-  g_main_loop_unref (app.loop);
+  player_clear (&app.player);
   gst_deinit (); /* the leaks tracer tells then */
-  return app.code;
+  return app.player.code;
 }
