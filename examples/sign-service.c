@@ -232,8 +232,6 @@ main (int argc, char **argv)
   g_unix_signal_add (SIGTERM, on_signal, loop);
   soup_server_add_early_handler (server, NULL, on_headers, NULL, NULL);
   soup_server_add_handler (server, NULL, on_request, NULL, NULL);
-  g_unix_signal_add (SIGINT, on_signal, loop);
-  g_unix_signal_add (SIGTERM, on_signal, loop);
   if (!listen_on (server, &error)) {
     g_printerr ("sign-service: %s\n", error->message);
     return 1;
