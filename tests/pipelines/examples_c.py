@@ -219,8 +219,25 @@ class TestRecord(ExampleCase):
         self.assertGreater(os.path.getsize(kept), 10000)
         self.check_nothing_there()
 
+    def test_a_third_ctrl_c_ends_it_at_once(self):
+        """a third Ctrl-C does not wait for what is deleted at the service"""
+        self.emulator.faults({"op": "CompleteMultipartUpload", "stall": True},
+                             {"op": "AbortMultipartUpload", "stall": True})
+        program = self.start_waiting()
+        program.type(b"\x03")
+        program.wait_for(lambda: self.emulator.get("/api/faults").json()[1]
+                         ["seen"], what="the request to delete")
+        program.type(b"\x03")
+        self.assertEqual(program.finish(20), -signal.SIGINT)
+
     def interrupt_twice(self, *settings):
         self.emulator.faults({"op": "CompleteMultipartUpload", "stall": True})
+        program = self.start_waiting(*settings)
+        program.type(b"\x03")
+        return program.finish(20), program.output()
+
+    def start_waiting(self, *settings):
+        """A recording whose end was asked for, up to Complete, which hangs."""
         program = Terminal(self.command(*settings))
         self.wait_for_a_part(program)
         program.type(b"\x03")
@@ -228,8 +245,7 @@ class TestRecord(ExampleCase):
         program.wait_for(lambda: self.emulator.get("/api/faults").json()[0]
                          ["seen"], what="Complete")
         program.wait_for_output("waiting for the service to commit it")
-        program.type(b"\x03")
-        return program.finish(20), program.output()
+        return program
 
     def test_a_failure_is_told(self):
         """a wrong signature: code 1, and why"""
