@@ -224,8 +224,6 @@ on_retry (VodPhase phase, guint attempt, guint delay_ms, const gchar *message,
 
   if (element == NULL)
     return;
-  GST_WARNING_OBJECT (element, "%s failed (%u), trying again in %u ms: %s",
-      vod_phase_name (phase), attempt, delay_ms, message);
   gst_vod_post_retry (element, phase, attempt, delay_ms, message);
 }
 
@@ -243,16 +241,14 @@ on_milestone (VodUploadMilestone milestone, gpointer data)
       begin_step (report, element, STEP_OPEN, "Opening the upload");
       break;
     case VOD_UPLOAD_OPENED:
-      GST_INFO_OBJECT (element, "the upload is open");
+      GST_INFO_OBJECT (element, "the upload is open: parts are sent");
       end_step (report, element, STEP_OPEN, GST_PROGRESS_TYPE_COMPLETE,
           "The upload is open");
       break;
     case VOD_UPLOAD_CLOSING:
-      GST_INFO_OBJECT (element, "end of stream, uploading what is left");
       begin_step (report, element, STEP_CLOSE, "Uploading what is left");
       break;
     case VOD_UPLOAD_CLOSED:
-      GST_INFO_OBJECT (element, "the media is committed");
       end_step (report, element, STEP_CLOSE, GST_PROGRESS_TYPE_COMPLETE,
           "The media is committed");
       break;
@@ -282,9 +278,13 @@ on_warning (VodUploadWarning warning, const gchar *message,
   GstVodReport *report = data;
   g_autoptr (GstElement) element = hearing_element (report);
 
-  if (element)
-    gst_vod_post_warning (element, phase_of_warning (warning), message,
-        report->location, spool_location);
+  if (element == NULL)
+    return;
+  GST_WARNING_OBJECT (element, "%s%s%s", message,
+      spool_location ? "; what there is of it is kept in " : "",
+      spool_location ? spool_location : "");
+  gst_vod_post_warning (element, phase_of_warning (warning), message,
+      report->location, spool_location);
 }
 
 static void
@@ -307,10 +307,12 @@ on_notice (const gchar *message, gpointer data)
 {
   g_autoptr (GstElement) element = hearing_element (data);
 
+  if (element == NULL)
+    return;
+  GST_INFO_OBJECT (element, "%s", message);
   /* gst-launch shows the debug text only. */
-  if (element)
-    GST_ELEMENT_INFO (
-        element, RESOURCE, SETTINGS, ("%s", message), ("%s", message));
+  GST_ELEMENT_INFO (
+      element, RESOURCE, SETTINGS, ("%s", message), ("%s", message));
 }
 
 static void
@@ -329,12 +331,27 @@ on_finished (const VodUploadResult *result, gpointer data)
   g_mutex_unlock (&report->lock);
 
   GST_INFO_OBJECT (element,
-      "file id %s, %" G_GUINT64_FORMAT " bytes in %u parts", result->file_id,
-      result->size, result->parts);
+      "finished: file id %s, %" G_GUINT64_FORMAT " bytes in %u parts",
+      result->file_id, result->size, result->parts);
   g_object_notify (G_OBJECT (element), "file-id");
   g_object_notify (G_OBJECT (element), "video-url");
   g_object_notify (G_OBJECT (element), "cover-url");
   gst_vod_post_finish (element, result, report->name, report->location);
+}
+
+static void
+log_failure (
+    GstElement *element, GstDebugLevel level, GError *error, const gchar *next)
+{
+  const VodErrorDetails *details = vod_error_details (error);
+
+  GST_CAT_LEVEL_LOG (gst_vod_sink_debug, level, element,
+      "failed for good (phase %s, code %d%s%s%s%s): %s; %s",
+      vod_phase_name (details->phase), vod_error_number (error),
+      details->error_code ? " " : "",
+      details->error_code ? details->error_code : "",
+      details->request_id ? ", request id " : "",
+      details->request_id ? details->request_id : "", error->message, next);
 }
 
 static void
@@ -343,8 +360,24 @@ on_mishap (GError *error, gpointer data)
   GstVodReport *report = data;
   g_autoptr (GstElement) element = hearing_element (report);
 
-  if (element)
-    gst_vod_post_mishap (element, error, report->location);
+  if (element == NULL)
+    return;
+  log_failure (element, GST_LEVEL_WARNING, error, "the media does without");
+  gst_vod_post_mishap (element, error, report->location);
+}
+
+/* What becomes of the media now, and who goes on. */
+static const gchar *
+next_of (GError *error, gboolean fatal)
+{
+  const VodErrorDetails *details = vod_error_details (error);
+
+  if (details->spool_location)
+    return "the recording is in the spool: vod-resume sends it";
+  if (details->resumable)
+    return "what is up is kept: the same media again goes on from there";
+  return fatal ? "what is up is deleted"
+               : "what is up is deleted, and the rest of the stream dropped";
 }
 
 static void
@@ -365,7 +398,7 @@ say_failure (GstVodReport *report, GError *error, gboolean always_fatal)
   if (!first)
     return;
 
-  GST_ERROR_OBJECT (element, "upload failed: %s", error->message);
+  log_failure (element, GST_LEVEL_ERROR, error, next_of (error, fatal));
   gst_vod_post_failure (element, error, report->location, fatal);
   end_steps (report, element, GST_PROGRESS_TYPE_ERROR, error->message);
 }
@@ -390,6 +423,49 @@ const VodUploadEvents gst_vod_report_events = {
     .finished = on_finished,
     .failed = on_failed,
 };
+
+/* --- the log --------------------------------------------------------------*/
+
+static GstDebugLevel
+level_of (VodLogLevel level)
+{
+  switch (level) {
+    case VOD_LOG_WARNING:
+      return GST_LEVEL_WARNING;
+    case VOD_LOG_INFO:
+      return GST_LEVEL_INFO;
+    case VOD_LOG_DEBUG:
+      return GST_LEVEL_DEBUG;
+    case VOD_LOG_TRACE:
+      break;
+  }
+  return GST_LEVEL_LOG;
+}
+
+static gboolean
+on_log_wanted (VodLogLevel level, gpointer data)
+{
+  return level_of (level) <=
+      gst_debug_category_get_threshold (gst_vod_sink_debug);
+}
+
+/* Also of an upload that is muted: what it deletes is worth a line. */
+static void
+on_log (VodLogLevel level, const gchar *file, const gchar *function, gint line,
+    const gchar *text, gpointer data)
+{
+  GstVodReport *report = data;
+  g_autoptr (GstElement) element = g_weak_ref_get (&report->element);
+
+  gst_debug_log (gst_vod_sink_debug, level_of (level), file, function, line,
+      G_OBJECT (element), "%s", text);
+}
+
+VodLog
+gst_vod_report_log (GstVodReport *report)
+{
+  return (VodLog){.wants = on_log_wanted, .write = on_log, .data = report};
+}
 
 /* --- the element ----------------------------------------------------------*/
 

@@ -37,6 +37,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GstVodReport, gst_vod_report_unref)
 /* For vod_upload_new(), with a report as their data. */
 extern const VodUploadEvents gst_vod_report_events;
 
+/* Where such an upload says what it does: the debug category `vodsink`, in lines
+ * that name the element. Holds no reference. */
+VodLog gst_vod_report_log (GstVodReport *report);
+
 /* Says, once, that the upload has failed. Not after it has ended. */
 void gst_vod_report_fail (GstVodReport *report, GError *error);
 

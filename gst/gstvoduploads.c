@@ -201,24 +201,36 @@ activate (GstVodUploads *uploads, const gchar *name, const gchar *location)
       gst_vod_report_new (GST_ELEMENT (uploads->sink), name, location);
 }
 
-/* With the lock. */
-static void
+static gchar *
+describe (const VodUploadSettings *latched)
+{
+  return g_strdup_printf ("an upload begins: media '%s' of type %s, endpoint "
+                          "%s, backup %s%s%s%s",
+      latched->name, latched->type, latched->endpoint,
+      latched->backup_endpoint ? latched->backup_endpoint : "none",
+      latched->forward ? "" : ", straight to the storage",
+      latched->spool ? ", with a spool" : "",
+      latched->identity == VOD_IDENTITY_NONE ? ", cannot be resumed" : "");
+}
+
+/* What there is to tell of it, to be freed; NULL with @error. With the lock. */
+static gchar *
 latch (GstVodUploads *uploads, const GstVodStreamFacts *facts, GError **error)
 {
+  gchar *text;
   VodUploadSettings latched;
   gboolean valid =
       gst_vod_settings_latch (uploads->settings, facts, &latched, error);
 
   activate (uploads, valid ? latched.name : NULL, uploads->settings->location);
   if (!valid)
-    return;
+    return NULL;
   latched.pace = vod_pace_ref (uploads->pace);
+  latched.log = gst_vod_report_log (uploads->report);
   create_upload (uploads, &latched, facts);
-  GST_INFO_OBJECT (uploads->sink,
-      "media '%s' of type %s, endpoint %s, backup %s", latched.name,
-      latched.type, latched.endpoint,
-      latched.backup_endpoint ? latched.backup_endpoint : "none");
+  text = describe (&latched);
   vod_upload_settings_clear (&latched);
+  return text;
 }
 
 /* A reference. */
@@ -249,11 +261,14 @@ void
 gst_vod_uploads_begin (GstVodUploads *uploads, const GstVodStreamFacts *facts)
 {
   g_autoptr (GError) error = NULL;
+  g_autofree gchar *text = NULL;
 
   reap (uploads);
   g_mutex_lock (uploads->lock);
-  latch (uploads, facts, &error);
+  text = latch (uploads, facts, &error);
   g_mutex_unlock (uploads->lock);
+  if (text)
+    GST_INFO_OBJECT (uploads->sink, "%s", text);
 
   g_object_notify (G_OBJECT (uploads->sink), "file-id");
   g_object_notify (G_OBJECT (uploads->sink), "video-url");

@@ -175,6 +175,17 @@ read_answer (const VodHttpAnswer *answer, GError **error)
   return g_steal_pointer (&root);
 }
 
+/* By its id the service finds the request again. */
+static void
+log_answer (const VodLog *log, const gchar *action, JsonObject *root)
+{
+  g_autofree gchar *id =
+      vod_printable (vod_json_string (root, "requestId"), 128);
+
+  if (id)
+    vod_log (log, VOD_LOG_DEBUG, "%s: code 0, request id %s", action, id);
+}
+
 /* The `data` of the answer to @action. */
 static JsonObject *
 call (VodHttp *http, const gchar *endpoint, const gchar *action, GBytes *body,
@@ -189,6 +200,8 @@ call (VodHttp *http, const gchar *endpoint, const gchar *action, GBytes *body,
           http, endpoint, action, body, timeout, cancellable, &answer, error))
     return NULL;
   root = read_answer (&answer, &failure);
+  if (root)
+    log_answer (vod_http_log (http), action, root);
   data = vod_json_object (root, "data");
   if (data)
     return json_object_ref (data);

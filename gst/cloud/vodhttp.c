@@ -32,6 +32,8 @@ struct _VodHttp {
   GProxyResolver *proxies; /* NULL: none */
   VodPace *pace;           /* NULL: no limit */
   guint timeout;
+  VodLog log;
+  gchar purpose[64];
   VodHttpDirect *direct;    /* NULL: libsoup writes every body */
   GPtrArray *sockets;       /* of GSocket: those that may still be open */
   VodHttpCall *call;        /* the request under way, NULL if none */
@@ -115,6 +117,7 @@ vod_http_new (const VodHttpSettings *settings, GError **error)
     return NULL;
   http = g_new0 (VodHttp, 1);
   http->timeout = MAX (settings->timeout, 1);
+  http->log = settings->log;
   http->proxies = g_steal_pointer (&proxies);
   http->pace = settings->pace ? vod_pace_ref (settings->pace) : NULL;
   if (!settings->indirect)
@@ -155,6 +158,18 @@ gint64
 vod_http_held (VodHttp *http)
 {
   return http->deadline.held;
+}
+
+void
+vod_http_set_purpose (VodHttp *http, const gchar *purpose)
+{
+  g_strlcpy (http->purpose, purpose, sizeof http->purpose);
+}
+
+const VodLog *
+vod_http_log (const VodHttp *http)
+{
+  return &http->log;
 }
 
 /* --- what libsoup tells while a request is under way --- */
@@ -583,6 +598,8 @@ vod_http_send (VodHttp *http, const VodHttpRequest *request,
       .proxied = http->proxies != NULL,
       .request = request,
       .caller = cancellable};
+  gint64 begun = g_get_monotonic_time (), held = http->deadline.held;
+  GError *failure = NULL;
   gboolean ok;
 
   g_return_val_if_fail (http->call == NULL, FALSE);
@@ -592,11 +609,15 @@ vod_http_send (VodHttp *http, const VodHttpRequest *request,
   http->call = &call;
   vod_descriptors_begin ();
   g_main_context_push_thread_default (http->context);
-  ok = send_call (&call, answer, error);
+  ok = send_call (&call, answer, &failure);
   g_main_context_pop_thread_default (http->context);
   vod_descriptors_end ();
   vod_http_deadline_set (&http->deadline, 0);
   http->call = NULL;
+  vod_http_call_log (&call, &http->log, http->purpose, answer, failure, begun,
+      http->deadline.held - held);
+  if (failure)
+    g_propagate_error (error, failure);
   g_clear_object (&call.body);
   g_object_unref (call.inner);
   g_clear_pointer (&call.uri, g_uri_unref);

@@ -27,12 +27,15 @@
  *    meanwhile.
  *  - Redirects are not followed (a 3xx is an answer), no cookie, cache,
  *    decoder or authentication feature is active.
- *  - No header, URL query or body is ever logged.
+ *  - Each request is one line of the log: method, host, path, the names in its
+ *    query, status, bytes, ms, x-cos-request-id. No header, no value of a query
+ *    (but the API's action and the number of a part) and no body is in it.
  */
 #pragma once
 
 #include <gio/gio.h>
 
+#include "vodlog.h"
 #include "vodpace.h"
 
 G_BEGIN_DECLS
@@ -46,6 +49,7 @@ typedef struct {
   const gchar *tls_ca_file; /* PEM; NULL: the system's authorities */
   guint timeout;            /* seconds, > 0 */
   VodPace *pace; /* a reference is taken by vod_http_new(); NULL: no limit */
+  VodLog log;    /* what its data is about outlives the connection */
   gboolean indirect; /* for tests: let libsoup write every body */
 } VodHttpSettings;
 
@@ -78,6 +82,7 @@ typedef struct {
   guint timeout;             /* seconds for this request; 0: the setting */
   guint answer_time;         /* seconds for the answer as a whole; 0: timeout */
   gboolean replayable;       /* may go again on a new connection */
+  const gchar *alias; /* the log has it instead of the path; NULL: the path */
   /* Told how many more body bytes were handed to the socket; may be NULL. */
   void (*sent) (gsize bytes, gpointer data);
   gpointer sent_data;
@@ -110,6 +115,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VodHttp, vod_http_free)
  * whole answer. Blocks. */
 gboolean vod_http_send (VodHttp *http, const VodHttpRequest *request,
     GCancellable *cancellable, VodHttpAnswer *answer, GError **error);
+
+/* What the next requests are for, as the log tells it: at most 63 bytes. In the
+ * thread of @http. */
+void vod_http_set_purpose (VodHttp *http, const gchar *purpose);
+
+/* Where this connection's log goes; lives as long as it. */
+const VodLog *vod_http_log (const VodHttp *http);
 
 /* TRUE while a request of @http has been under way for longer than its
  * deadline: @timeout for connecting, the same or @answer_time for answering,

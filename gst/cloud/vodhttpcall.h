@@ -49,4 +49,11 @@ vod_http_call_add_headers (VodHttpCall *call, SoupMessage *msg, GError **error);
 void
 vod_http_call_take_cause (VodHttpCall *call, GError *cause, GError **error);
 
+/* Writes the line that tells of @call, which was begun at @begun (monotonic µs),
+ * has waited @held µs for the pace, and got @answer, or failed with @error.
+ * (vodhttplog.c) */
+void vod_http_call_log (const VodHttpCall *call, const VodLog *log,
+    const gchar *purpose, const VodHttpAnswer *answer, const GError *error,
+    gint64 begun, gint64 held);
+
 G_END_DECLS

@@ -211,7 +211,8 @@ from_server (const VodSignatureSource *source, VodHttp *http,
       .uri = source->url,
       .headers = source->headers,
       .max_answer = ANSWER_MAX,
-      .replayable = TRUE};
+      .replayable = TRUE,
+      .alias = "signature-url"};
   g_auto (VodHttpAnswer) answer = {0};
   const gchar *text;
   gsize len;

@@ -53,10 +53,16 @@ delete_old (VodWorker *worker, VodSessionState *state, VodJob *job)
     g_clear_pointer (&discard, vod_session_close);
     return;
   }
+  vod_http_set_purpose (worker->http, "delete of what was given up");
   error = vod_job_perform (
       job, &upload->settings, worker->http, NULL, NULL, worker->cancellable);
   if (error == NULL)
     g_clear_pointer (&discard, vod_session_delete);
+  else
+    vod_log (&upload->settings.log, VOD_LOG_WARNING,
+        "what was given up cannot be deleted now, which a later upload or "
+        "vod-resume does: %s",
+        error->message);
   g_clear_pointer (&discard, vod_session_close);
   g_clear_error (&error);
 }
@@ -64,7 +70,7 @@ delete_old (VodWorker *worker, VodSessionState *state, VodJob *job)
 /* FALSE: bytes are missing for that, or it was tried too often. Gives up the
  * lock. */
 static gboolean
-try_anew (VodWorker *worker)
+try_anew (VodWorker *worker, const VodJob *job, GError *error)
 {
   VodUpload *upload = worker->upload;
   VodJob old = {.kind = VOD_JOB_ABORT};
@@ -75,6 +81,8 @@ try_anew (VodWorker *worker)
   if (upload->attempt + 1 >= MAX_ATTEMPTS || upload->beginning ||
       !vod_slices_restart (upload->slices))
     return FALSE;
+  vod_upload_note_failure (upload, job, error, 1,
+      "what is up is given up, and all of it goes again in another upload");
   state = vod_upload_leftovers (upload);
   if (upload->applied)
     old.applied = vod_api_applied_ref (upload->applied);
@@ -152,7 +160,7 @@ vod_upload_begin_anew (VodWorker *worker, const VodJob *job, GError *error)
     return FALSE;
   if (job->kind == VOD_JOB_COMMIT)
     worker->upload->cover.alone = TRUE;
-  return try_anew (worker);
+  return try_anew (worker, job, error);
 }
 
 /* With the lock. FALSE: the upload has ended; with @error, because bytes that

@@ -383,6 +383,7 @@ vod_upload_settle_cover_failure (
   }
   if (delay >= 0) {
     upload->retries++;
+    vod_upload_note_retry (upload, job, error, failures, delay, "");
     g_cond_broadcast (&upload->work);
     vod_upload_leave_lock (worker);
     upload->events.retry (

@@ -68,6 +68,22 @@ vod_upload_idle_workers (VodUpload *upload)
   return most - MIN (busy, most);
 }
 
+/* Who asks for milestones hears only when there are twice as many as before. */
+static void
+note_workers (VodUpload *upload, guint running)
+{
+  gboolean most = running == upload->settings.parallel_uploads;
+
+  vod_upload_note (
+      upload, VOD_LOG_TRACE, "a worker begins; there are %u", running);
+  if (running < 2 * upload->told_workers &&
+      (!most || running == upload->told_workers))
+    return;
+  upload->told_workers = running;
+  vod_upload_note (
+      upload, VOD_LOG_INFO, "%u worker%s", running, running > 1 ? "s" : "");
+}
+
 static gboolean
 start_worker (VodUpload *upload)
 {
@@ -161,7 +177,7 @@ vod_upload_ensure_workers (VodUpload *upload)
           most - 1));
   most = MIN (MAX (wanted, 1), MIN (most - 1, upload->share.held) + own);
   while (running < most && start_worker (upload))
-    running++;
+    note_workers (upload, ++running);
 }
 
 void

@@ -162,6 +162,7 @@ vod_upload_tell_failure (VodUpload *upload, GError *error)
   gboolean keep = describe_rest (upload, error), recording, first;
   GPtrArray *requests = NULL;
 
+  vod_upload_write_notes (upload);
   vod_upload_report_failure (upload, error);
   upload->events.failed (error, upload->data);
   g_error_free (error);

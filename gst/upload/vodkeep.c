@@ -90,8 +90,14 @@ vod_upload_prepare (VodUpload *upload)
     vod_slices_set_file (upload->slices, file);
   g_mutex_unlock (&upload->lock);
   found = upload->local ? vod_local_found (upload->local) : NULL;
-  if (found)
+  if (found) {
+    vod_log (&upload->settings.log, VOD_LOG_INFO,
+        "an interrupted upload of this media is gone on with: object %s, %u "
+        "parts%s",
+        found->object_key, found->parts->len,
+        found->completing ? ", perhaps complete" : "");
     adopt_session (upload, found);
+  }
   return TRUE;
 }
 

@@ -9,6 +9,7 @@
 #include "vodupload-private.h"
 
 #define LOOKS 4
+#define OUTAGE_TOLD G_USEC_PER_SEC /* a shorter one is no news when it ends */
 #define PROBE_FAILURES 5 /* as many make the pause between two parts' tries */
 
 /* --- what succeeded -------------------------------------------------------*/
@@ -17,7 +18,13 @@ static void
 note_success (VodUpload *upload)
 {
   gboolean was_failing = upload->failing_since != 0;
+  gint64 failed = vod_upload_failing_for (upload);
 
+  if (failed >= OUTAGE_TOLD || upload->told_outage)
+    vod_upload_note (upload, VOD_LOG_INFO,
+        "requests get through again, after %.1f s",
+        failed / (gdouble)G_USEC_PER_SEC);
+  upload->told_outage = FALSE;
   vod_upload_forget_failures (upload);
   upload->probe_at = 0;
   upload->last_success = g_get_monotonic_time ();
@@ -32,6 +39,7 @@ vod_upload_leave_lock (VodWorker *worker)
 {
   worker->busy = TRUE;
   g_mutex_unlock (&worker->upload->lock);
+  vod_upload_write_notes (worker->upload);
 }
 
 void
@@ -225,6 +233,13 @@ settle_part (VodWorker *worker, VodJob *job)
   } else {
     vod_slices_confirm (
         upload->slices, job->slice, job->crc64, job->receipt.etag);
+    if (!upload->told_first)
+      vod_upload_note (upload, VOD_LOG_INFO,
+          "the first part is %s, %.1f s after the first byte",
+          job->skipped ? "there already" : "confirmed",
+          (g_get_monotonic_time () - upload->started) /
+              (gdouble)G_USEC_PER_SEC);
+    upload->told_first = TRUE;
     if (job->skipped)
       upload->parts_skipped++;
   }
@@ -361,6 +376,30 @@ vod_upload_note_refused (
   upload->refusal = g_error_copy (error);
 }
 
+/* What of the next try is not as it was, in words. */
+static const gchar *
+way_on (VodRetry verdict, VodWay way, const VodJob *job)
+{
+  if (job->accelerated && way != VOD_WAY_SAME)
+    return ", by the ordinary host";
+  if (way == VOD_WAY_OTHER)
+    return ", at the other endpoint";
+  if (way == VOD_WAY_PROBE)
+    return "; it was a try whether the first endpoint answers again";
+  switch (verdict) {
+    case VOD_RETRY_LOOK:
+      return ", with a look whether the object is there";
+    case VOD_RETRY_CREDENTIALS:
+      return ", with fresh credentials";
+    case VOD_RETRY_SIGNATURE:
+      return ", with another signature";
+    case VOD_RETRY_AGAIN:
+    case VOD_RETRY_FINAL:
+      break;
+  }
+  return "";
+}
+
 /* What the verdict asks for besides trying again. FALSE: it is final. */
 static gboolean
 follow_verdict (VodUpload *upload, const VodJob *job, const GError *error,
@@ -437,11 +476,23 @@ take_turns (
   return MIN (MAX (delay, 2 * pause), left / 1000);
 }
 
+/* So long has nothing got through that it is an outage. */
+static void
+note_outage (VodUpload *upload)
+{
+  if (upload->told_outage || !vod_upload_is_cut_off (upload))
+    return;
+  upload->told_outage = TRUE;
+  vod_upload_note (upload, VOD_LOG_INFO,
+      "nothing has got through for %.0f s: one part at a time is tried",
+      vod_upload_failing_for (upload) / (gdouble)G_USEC_PER_SEC);
+}
+
 /* Books a failure and says when to try again: ms, or -1 for not any more.
- * *@final: because trying again is of no use. */
+ * *@final: because trying again is of no use. *@how: how it goes on, in words. */
 static gint
 book_failure (VodUpload *upload, VodJob *job, GError *error, VodWay way,
-    guint *failures, gboolean *final)
+    guint *failures, gboolean *final, const gchar **how)
 {
   VodTry *try = vod_upload_try_of (upload, job->kind);
   const VodErrorDetails *details = vod_error_details (error);
@@ -460,6 +511,7 @@ book_failure (VodUpload *upload, VodJob *job, GError *error, VodWay way,
               upload, job, error, verdict, try ? try->answered : *failures) ||
       way == VOD_WAY_OTHER;
   *final = !go_on && !spare;
+  *how = way_on (verdict, way, job);
   /* There is another way: go there at once, unless that failed too. */
   if (way == VOD_WAY_PROBE ||
       (way == VOD_WAY_OTHER && (*failures == 1 || job->accelerated)))
@@ -471,6 +523,7 @@ book_failure (VodUpload *upload, VodJob *job, GError *error, VodWay way,
   }
 
   left = vod_upload_time_left (upload, job, now);
+  note_outage (upload);
   if (!go_on || left <= 0)
     return -1;
   delay = take_turns (upload, job, now, delay, left);
@@ -571,24 +624,39 @@ learn_from_refusal (VodWorker *worker, const VodJob *job, GError *error)
 
   switch (job->kind) {
     case VOD_JOB_APPLY:
-      if (vod_upload_drop_region (upload, error) ||
-          may_be_the_cover (upload, job, error))
+      if (vod_upload_drop_region (upload, error)) {
+        vod_upload_note_failure (
+            upload, job, error, 1, "again at once, without the region");
         return TRUE;
+      }
+      if (may_be_the_cover (upload, job, error)) {
+        vod_upload_note_failure (upload, job, error, 1,
+            "again at once, without the cover, which comes later");
+        return TRUE;
+      }
       return upload->resuming && vod_upload_begin_anew (worker, job, error);
     case VOD_JOB_CHECK:
       if (!gone && error->code != VOD_ERROR_INTEGRITY)
         return FALSE;
+      /* What was interrupted before Complete got through is gone on with. */
+      vod_upload_note (upload, VOD_LOG_DEBUG,
+          "the interrupted upload was not completed: %s", error->message);
       vod_upload_next_step (upload, VOD_STEP_LIST);
       return TRUE;
     case VOD_JOB_LIST:
       if (gone && !upload->blind)
         return vod_upload_begin_anew (worker, job, error);
-      if (gone)
+      if (gone) {
+        vod_upload_note (upload, VOD_LOG_DEBUG,
+            "the interrupted upload seems to be completed: %s", error->message);
         note_completed (worker);
-      else if (error->code == VOD_ERROR_STORAGE && is_final (error))
+      } else if (error->code == VOD_ERROR_STORAGE && is_final (error)) {
+        vod_upload_note_failure (
+            upload, job, error, 1, "all parts are sent again");
         begin_unlisted (worker);
-      else
+      } else {
         return FALSE;
+      }
       return TRUE;
     default:
       return FALSE;
@@ -613,12 +681,26 @@ is_torn (const VodJob *job, const GError *error)
       error->code == VOD_ERROR_INTEGRITY;
 }
 
+/* That a signature, or the time, is missing for what earlier uploads have left is
+ * no failure; that the spool cannot be synced is told by who writes it. */
+static void
+note_failure_aside (VodUpload *upload, const VodJob *job, GError *error)
+{
+  if (job->kind == VOD_JOB_ABORT ||
+      (job->kind == VOD_JOB_SWEEP && job->signature &&
+          error->code != VOD_ERROR_CANCELLED))
+    vod_upload_note_failure (upload, job, error, 1,
+        "it is remembered in state-dir, and deleted by a later upload or "
+        "vod-resume");
+}
+
 void
 vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
 {
   VodUpload *upload = worker->upload;
   VodTry *try = vod_upload_try_of (upload, job->kind);
   gboolean final, anew = FALSE;
+  const gchar *how;
   guint failures;
   VodWay way;
   gint delay;
@@ -630,6 +712,7 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
   if (try && job->attempt == upload->attempt)
     try->busy = FALSE;
   if (settle_aside (worker, job, error)) {
+    note_failure_aside (upload, job, error);
     g_error_free (error);
     return;
   }
@@ -652,11 +735,12 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
   if (job->kind == VOD_JOB_COMMIT && error->code != VOD_ERROR_SERVICE)
     upload->commit_unanswered = TRUE;
 
-  delay = book_failure (upload, job, error, way, &failures, &final);
+  delay = book_failure (upload, job, error, way, &failures, &final, &how);
   if (delay < 0 && vod_upload_leave_host (upload, job)) {
     /* No upload ends there: the ordinary way is tried once at least. */
     delay = 0;
     final = FALSE;
+    how = ", by the ordinary host";
   }
   give_slice_back (upload, job, delay, error->code != VOD_ERROR_NETWORK);
   if (final)
@@ -665,6 +749,8 @@ vod_upload_settle_failure (VodWorker *worker, VodJob *job, GError *error)
     delay = 0;
   if (delay >= 0) {
     upload->retries++;
+    if (!anew)
+      vod_upload_note_retry (upload, job, error, failures, delay, how);
   } else if (vod_upload_claim_end (upload)) {
     error = name_refusal (upload, error);
   } else {

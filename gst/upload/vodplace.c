@@ -76,7 +76,10 @@ vod_upload_find_region (VodWorker *worker)
   VodUpload *upload = worker->upload;
   VodRegionPrepare prepare = {0};
   g_autoptr (GError) error = NULL;
-  gchar *region = vod_region_find (
+  gchar *region;
+
+  vod_http_set_purpose (worker->http, "search for a region");
+  region = vod_region_find (
       &upload->settings, sign, worker, worker->cancellable, &prepare, &error);
 
   vod_upload_report_prepare (upload, &prepare, region);

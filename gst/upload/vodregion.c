@@ -173,6 +173,8 @@ prepare (guint index, GCancellable *cancellable, gpointer data)
       open_http (search->settings, PREPARE_TIME, &search->error);
 
   if (http)
+    vod_http_set_purpose (http, "search for a region");
+  if (http)
     search->regions = vod_api_prepare (http, search->settings->endpoint,
         search->signature, 0, cancellable, &search->error);
   return search->regions != NULL;
@@ -194,6 +196,8 @@ knock (guint index, GCancellable *cancellable, gpointer data)
       .max_answer = ANSWER_MAX,
   };
 
+  if (http)
+    vod_http_set_purpose (http, "search for a region");
   return http && vod_http_send (http, &request, cancellable, &answer, NULL);
 }
 

@@ -130,6 +130,17 @@ pause_for (VodReporter *reporter, guint ms)
     continue;
 }
 
+/* Gives up the lock. */
+static void
+log_failure (VodReporter *reporter, GError *failure, guint tries, guint pause)
+{
+  g_mutex_unlock (&reporter->lock);
+  vod_log (&reporter->settings.http.log, VOD_LOG_WARNING,
+      "report (phase report, try %u) has failed, code %d: %s; again in %u ms",
+      tries, vod_error_number (failure), failure->message, pause);
+  g_mutex_lock (&reporter->lock);
+}
+
 /* FALSE without @error: there is no time any more. Gives up the lock. */
 static gboolean
 send_event (VodReporter *reporter, VodHttp *http, GBytes *event, GError **error)
@@ -145,6 +156,8 @@ send_event (VodReporter *reporter, VodHttp *http, GBytes *event, GError **error)
       g_propagate_error (error, g_steal_pointer (&failure));
       return FALSE;
     }
+    if (!is_over (reporter))
+      log_failure (reporter, failure, tries, pause);
     pause_for (reporter, pause);
     pause *= 4;
   }
@@ -204,6 +217,8 @@ reporter_main (gpointer data)
   GError *error = NULL;
   VodHttp *http = vod_http_new (&reporter->settings.http, &error);
 
+  if (http)
+    vod_http_set_purpose (http, "report");
   g_mutex_lock (&reporter->lock);
   reporter->http = http;
   if (http)

@@ -211,6 +211,11 @@ struct _VodUpload {
   gboolean stored;      /* that the object is complete was reported */
 
   GPtrArray *workers; /* of VodWorker, those that run or were not joined */
+
+  GQueue notes;         /* lines for the log (vodnotes.c) */
+  guint told_workers;   /* the log knows that there were so many … */
+  gboolean told_outage; /* … that there is one … */
+  gboolean told_first;  /* … and that a part has arrived */
 };
 
 /* Starts workers while there is more to do than idle ones. With the lock. */
@@ -271,6 +276,41 @@ void vod_upload_cancel_all (GPtrArray *requests);
 /* Whose failures in a row count for a job; NULL: the slice's own. With the
  * lock. */
 VodTry *vod_upload_try_of (VodUpload *upload, VodJobKind kind);
+
+/* --- vodnotes.c ---
+ *
+ * Takes down a line for the log. With the lock. */
+#define vod_upload_note(upload, level, ...)                                    \
+  vod_upload_note_full (                                                       \
+      upload, level, __FILE__, G_STRFUNC, __LINE__, __VA_ARGS__)
+
+void vod_upload_note_full (VodUpload *upload, VodLogLevel level,
+    const gchar *file, const gchar *function, gint line, const gchar *format,
+    ...) G_GNUC_PRINTF (6, 7);
+
+/* Writes what was taken down. Without the lock. */
+void vod_upload_write_notes (VodUpload *upload);
+
+/* Forgets it. */
+void vod_upload_drop_notes (VodUpload *upload);
+
+/* What people call @job; it has its slice. */
+void vod_upload_name_job (const VodJob *job, gchar *name, gsize size);
+
+/* @job is about to be done, after so many @failures; or was done. Without the
+ * lock. */
+void
+vod_upload_log_begin (VodUpload *upload, const VodJob *job, guint failures);
+void vod_upload_log_success (VodUpload *upload, const VodJob *job);
+
+/* Takes down that @job has failed with @error, which it has done @failures times
+ * in a row; @next: what happens now. With the lock. */
+void vod_upload_note_failure (VodUpload *upload, const VodJob *job,
+    GError *error, guint failures, const gchar *next);
+
+/* The same; it is tried again, after @delay ms. @how: ", with …", or "". */
+void vod_upload_note_retry (VodUpload *upload, const VodJob *job, GError *error,
+    guint failures, gint delay, const gchar *how);
 
 /* --- vodplace.c --- */
 

@@ -67,6 +67,7 @@ vod_upload_settings_http (const VodUploadSettings *settings)
       .tls_ca_file = settings->tls_ca_file,
       .timeout = settings->timeout,
       .pace = settings->pace,
+      .log = settings->log,
   };
 }
 
@@ -115,6 +116,7 @@ upload_clear (gpointer memory)
     g_thread_unref (worker->thread);
   }
   g_ptr_array_unref (upload->workers);
+  vod_upload_drop_notes (upload);
   vod_reporter_free (upload->reporter);
   g_free (upload->report_key);
   vod_slices_free (upload->slices);
@@ -241,12 +243,13 @@ void
 vod_upload_stop (VodUpload *upload, gboolean discard)
 {
   GPtrArray *requests = NULL;
-  gboolean keep = vod_upload_is_kept (upload);
+  gboolean keep = vod_upload_is_kept (upload), failing;
 
   vod_reporter_stop (upload->reporter);
   g_mutex_lock (&upload->lock);
   if (upload->committed)
     vod_upload_end_exchange (upload);
+  failing = upload->ending;
   keep = upload->committed || (keep && !discard && !upload->discard_on_stop);
   if (upload->end != VOD_END_NONE) {
     keep = upload->keep_at_stop;
@@ -259,8 +262,14 @@ vod_upload_stop (VodUpload *upload, gboolean discard)
 
   vod_upload_let_go (
       upload, keep, discard ? VOD_LOCAL_FLUSHED : VOD_LOCAL_FAILED);
-  if (requests)
+  if (requests) {
+    vod_upload_write_notes (upload);
+    if (!failing)
+      vod_log (&upload->settings.log, VOD_LOG_INFO,
+          keep ? "stopped: what is up is kept, to go on from there"
+               : "stopped: what is up is deleted");
     vod_upload_cancel_all (requests);
+  }
 }
 
 /* A worker that can be expected to end. With the lock. */

@@ -63,6 +63,7 @@ typedef struct {
   /* Shared with whoever keeps the same rate (a reference); NULL: the upload's
    * own. */
   VodPace *pace;
+  VodLog log; /* what its data is about outlives the upload */
 
   gchar *report_id;       /* valid UTF-8; NULL: nothing is reported */
   gchar *report_endpoint; /* checked base URI; with report_id */

@@ -413,6 +413,27 @@ is_opening (const VodUpload *upload, const VodJob *job)
           (job->kind == VOD_JOB_APPLY && !upload->region_sought));
 }
 
+/* What the log calls the requests of @job. Without the lock. */
+static void
+name_requests (VodWorker *worker, const VodJob *job)
+{
+  VodUpload *upload = worker->upload;
+  gchar name[48], purpose[64];
+  guint failures;
+  VodTry *try;
+
+  if (!vod_log_wants (&upload->settings.log, VOD_LOG_DEBUG))
+    return;
+  g_mutex_lock (&upload->lock);
+  try = vod_upload_try_of (upload, job->kind);
+  failures = try ? try->failures : job->slice ? job->slice->attempts : 0;
+  g_mutex_unlock (&upload->lock);
+  vod_upload_name_job (job, name, sizeof name);
+  g_snprintf (purpose, sizeof purpose, "%s, try %u", name, failures + 1);
+  vod_http_set_purpose (worker->http, purpose);
+  vod_upload_log_begin (upload, job, failures);
+}
+
 /* Without the lock. */
 static GError *
 do_job (VodWorker *worker, VodJob *job)
@@ -434,6 +455,7 @@ do_job (VodWorker *worker, VodJob *job)
   }
   if (job->kind == VOD_JOB_SWEEP && !vod_upload_take_discard (upload, job))
     return NULL;
+  name_requests (worker, job);
   if (job->kind == VOD_JOB_APPLY)
     job->cover = vod_upload_find_cover (upload, FALSE);
   if (vod_upload_place_of (job->kind) == VOD_PLACE_SERVICE) {
@@ -474,7 +496,10 @@ work (VodWorker *worker)
     worker->overdue = FALSE;
     worker->cancellable = g_cancellable_new ();
     g_mutex_unlock (&upload->lock);
+    vod_upload_write_notes (upload);
     error = do_job (worker, &job);
+    if (error == NULL)
+      vod_upload_log_success (upload, &job);
     g_mutex_lock (&upload->lock);
     worker->busy = FALSE;
     g_clear_object (&worker->cancellable);
@@ -486,6 +511,7 @@ work (VodWorker *worker)
 
     worker->busy = TRUE;
     g_mutex_unlock (&upload->lock);
+    vod_upload_write_notes (upload);
     vod_upload_tell_trouble (upload);
     vod_upload_tell_progress (upload, FALSE);
     vod_job_clear (&job);
@@ -505,7 +531,9 @@ leave (VodWorker *worker)
   g_mutex_lock (&upload->lock);
   worker->leaving = TRUE;
   threads = vod_upload_take_left (upload);
+  vod_upload_note (upload, VOD_LOG_TRACE, "a worker ends");
   g_mutex_unlock (&upload->lock);
+  vod_upload_write_notes (upload);
   for (GSList *l = threads; l; l = l->next)
     g_thread_join (l->data);
   g_slist_free (threads);
@@ -533,6 +561,9 @@ leave_it_to_others (VodWorker *worker, GError *error)
   others = vod_upload_has_another (upload, worker, FALSE);
   g_mutex_unlock (&upload->lock);
   if (others) {
+    vod_log (&upload->settings.log, VOD_LOG_WARNING,
+        "a worker gets no connection, and the others do without it: %s",
+        error->message);
     g_error_free (error);
     return;
   }

@@ -113,6 +113,7 @@ wait_while_full (VodUpload *upload)
   /* What was held back may go now. */
   if (upload->blocked_since == 0) {
     upload->blocked_since = since;
+    vod_upload_note (upload, VOD_LOG_TRACE, "upstream has to wait for room");
     g_cond_broadcast (&upload->work);
   }
   wait_for_room (upload);
@@ -305,9 +306,15 @@ vod_upload_finish (VodUpload *upload)
 
   g_mutex_lock (&upload->lock);
   begun = upload->closing || upload->ending || upload->end != VOD_END_NONE;
+  vod_slices_get_stats (upload->slices, &stats);
   g_mutex_unlock (&upload->lock);
   if (begun)
     return;
+  vod_upload_write_notes (upload);
+  vod_log (&upload->settings.log, VOD_LOG_INFO,
+      "end of stream: %" G_GUINT64_FORMAT " bytes, of which %" G_GUINT64_FORMAT
+      " are left to be sent",
+      stats.size, stats.buffered);
 
   /* An earlier recording that is longer is another one. */
   if (upload->spooling && vod_spool_left (vod_local_spool (upload->local)) > 0)
