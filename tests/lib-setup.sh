@@ -18,7 +18,7 @@ packages_run=(gstreamer1.0-tools gstreamer1.0-plugins-base
 # cameras and the like.
 packages_test=(gstreamer1.0-libav clang-format git valgrind
   python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0 ffmpeg xvfb
-  gstreamer1.0-alsa)
+  gstreamer1.0-alsa gstreamer1.0-x)
 
 # What only tests/nightly.sh wants.
 # shellcheck disable=SC2034
