@@ -111,12 +111,21 @@ class Browser:
         try:
             if self.session:
                 self.call("DELETE", "/session/" + self.session)
+                self.wait_for_its_end()
         finally:
             self.driver.signal(15)
             try:
                 self.driver.finish(20)
             finally:
                 shutil.rmtree(self.profile, ignore_errors=True)
+
+    def wait_for_its_end(self):
+        """Some of its processes are somewhat slower than it says."""
+        deadline = time.monotonic() + 10
+        others = self.driver.before | {self.driver.pid}
+        while set(harness.children()) - others and \
+                time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def __enter__(self):
         return self

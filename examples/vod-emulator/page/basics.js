@@ -100,7 +100,7 @@ export function makeCopy(button, source) {
     timer = setTimeout(() => {
       button.textContent = 'Copy';
       button.classList.remove('done');
-    }, 2000);
+    }, 1500);
   });
 }
 

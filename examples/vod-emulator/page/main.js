@@ -12,7 +12,7 @@ import { Videos } from './videos.js';
 
 const BUSY = 400; /* ms from an answer to the next question */
 const IDLE = 1000;
-const PATIENCE = 5000;
+const PATIENCE = 3000;
 
 const videos = new Videos(ask);
 const requests = new Requests();

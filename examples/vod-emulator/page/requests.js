@@ -63,8 +63,9 @@ export class Requests {
   written = 0; /* entries that the emulator has written so far */
 
   constructor() {
-    for (const id of ['find', 'by-op', 'by-result'])
-      byId(id).addEventListener('input', () => this.render());
+    byId('find').addEventListener('input', () => this.render());
+    byId('by-op').addEventListener('change', () => this.render());
+    byId('by-result').addEventListener('change', () => this.render());
     byId('filters').addEventListener('submit', (event) => {
       event.preventDefault();
     });
@@ -83,8 +84,7 @@ export class Requests {
   clear() {
     this.entries = [];
     this.written = 0;
-    this.shown = [];
-    keep(byId('rows'), this.rows, [], null);
+    this.render();
   }
 
   take({ log, requests }) {
@@ -117,9 +117,9 @@ export class Requests {
     const words = byId('find').value.toLowerCase().split(/\s+/).filter(Boolean);
     const op = byId('by-op').value;
     const fits = RESULTS[byId('by-result').value];
-    this.matches = this.entries.filter((entry) => (!op || entry.op === op) &&
+    const matches = this.entries.filter((entry) => (!op || entry.op === op) &&
         fits(entry) && words.every((word) => entry.text.includes(word)));
-    const shown = this.matches.slice(-MAX_ROWS).reverse();
+    const shown = matches.slice(-MAX_ROWS).reverse();
     const byNumber = new Map(shown.map((entry) => [entry.number, entry]));
     keep(byId('rows'), this.rows, [...byNumber.keys()],
         (number) => makeRow(byNumber.get(number)));
