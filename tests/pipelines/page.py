@@ -214,20 +214,6 @@ class TestUploads(PageCase):
         self.assertEqual(
             self.browser.find(CARD + "progress").get("position"), 1)
 
-    def test_a_cover_is_the_poster(self):
-        cover = os.path.join(self.where, "cover.png")
-        self.assertEqual(harness.run(harness.launch(
-            "videotestsrc num-buffers=1 ! pngenc ! filesink location=" +
-            cover)).code, 0)
-        self.begin()
-        self.finish(self.upload_film("cover-location=" + cover))
-        self.wait_until_ready()
-        web = self.browser
-        address = self.emulator.state()["media"][0]["cover"]["url"]
-        self.assertEqual(web.find(CARD + "video").get("poster"), address)
-        self.assertEqual(web.text(CARD + ".cover-url"), address)
-        web.wait(lambda: web.collect() or address in web.requests, "the cover")
-
     def test_an_upload_that_is_left_waits_and_a_deleted_one_goes(self):
         self.begin()
         upload = Upload(self.emulator, videoName="left", videoSize=3 * MIB)
@@ -235,7 +221,7 @@ class TestUploads(PageCase):
         upload.part(1, bytes(MIB))
         self.browser.wait_for_text(CARD + ".badge", "Waiting", 8)
         self.browser.wait_for_text(CARD + ".facts",
-                                   r"1\.0 MiB of 3\.0 MiB · silent for \d")
+                                   r"1\.0 of 3\.0 MiB · silent for \d")
         upload.abort()
         self.browser.wait(lambda: self.browser.find("#empty").is_shown(),
                           "an empty list")
@@ -244,7 +230,7 @@ class TestUploads(PageCase):
 
 class TestFaults(PageCase):
     def test_a_switch_makes_a_retry_visible(self):
-        self.begin("--rate", str(2 * MIB))
+        self.begin("--rate", str(3 * MIB))
         web = self.browser
         button = self.press_switch("Refuse 3 parts")
         self.wait_pressed(button, "true")
@@ -415,14 +401,23 @@ class TestSafety(PageCase):
 
 
 class TestUse(PageCase):
-    def test_copying_and_pasting(self):
+    def test_the_cover_and_copying_its_url(self):
+        """the cover is the poster; file id and URLs are copied and pasted"""
+        path = os.path.join(self.where, "cover.png")
+        self.assertEqual(harness.run(harness.launch(
+            "videotestsrc num-buffers=1 ! pngenc ! filesink location=" +
+            path)).code, 0)
         self.begin()
-        self.finish(self.upload_film("media-name=copy me"))
+        self.finish(self.upload_film("cover-location=" + path))
         self.wait_until_ready()
         web = self.browser
         media = self.emulator.state()["media"][0]
+        cover = media["cover"]["url"]
+        self.assertEqual(web.find(CARD + "video").get("poster"), cover)
+        web.wait(lambda: web.collect() or cover in web.requests, "the cover")
         for name, text in (("copy-id", media["fileId"]),
-                           ("copy-url", media["url"])):
+                           ("copy-url", media["url"]),
+                           ("copy-cover", cover)):
             button = web.find(CARD + "." + name)
             width = button.get("offsetWidth")
             button.click()
@@ -433,7 +428,7 @@ class TestUse(PageCase):
             find.click()
             web.press("v", holding=CONTROL)
             self.assertEqual(find.get("value"), text)
-        self.assertIn("URL copied", web.text("#say"))
+        self.assertEqual(web.text("#say"), "Cover URL copied")
         web.wait(lambda: button.text() == "Copy", "Copy")
 
     def test_keys_reach_everything(self):
@@ -549,6 +544,7 @@ class TestLooks(PageCase):
         self.browser.wait_for_text("#rows", "yyyy")
         self.browser.wait(
             lambda: len(self.browser.find_all("#list > li")) == 3, "cards")
+        return upload
 
     def too_wide(self):
         return self.browser.run("""
@@ -583,9 +579,9 @@ class TestLooks(PageCase):
                          r"UploadPart part 1\s+503 y+ fault: status")
 
     def test_light_and_dark(self):
-        """both schemes, each with enough contrast"""
+        """both schemes, each with enough contrast; less motion if that is wanted"""
         self.begin()
-        self.fill()
+        upload = self.fill()
         backs = []
         for scheme in ("light", "dark"):
             self.browser.scheme(scheme)
@@ -594,13 +590,12 @@ class TestLooks(PageCase):
             self.assertEqual(self.browser.run(CONTRAST), [], scheme)
             self.shoot(scheme)
         self.assertNotEqual(*backs)
-
-    def test_less_motion(self):
-        self.begin()
-        self.fill()
+        moving = "return document.getAnimations().length"
+        self.browser.wait(lambda: upload.part(1, b"x") and
+                          self.browser.run(moving) > 0, "stripes that move")
         self.browser.scheme("dark", motion="reduce")
-        self.assertEqual(self.browser.run(
-            "return document.getAnimations().length"), 0)
+        self.assertEqual(self.browser.run(moving), 0)
+
 
 
 # Texts with less than 4.5:1 against what is behind them.

@@ -43,11 +43,17 @@ export function bytes(n) {
       UNITS[unit];
 }
 
+/* 3.1 of 7.5 MiB */
+export function share(some, all) {
+  const [part, unit] = bytes(some).split(' ');
+  const whole = bytes(all);
+  return `${part}${whole.endsWith(` ${unit}`) ? '' : ` ${unit}`} of ${whole}`;
+}
+
 export function duration(seconds) {
-  if (seconds < 10)
-    return `${Math.max(seconds, 0).toFixed(1)} s`;
-  if (seconds < 60)
-    return `${Math.round(seconds)} s`;
+  if (seconds < 59.5)
+    return `${seconds < 10 ? Math.max(seconds, 0).toFixed(1) :
+      Math.round(seconds)} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60)
     return `${minutes} min ${Math.floor(seconds % 60)} s`;

@@ -4,11 +4,11 @@
  * becomes the card of the media when it is committed and stays where it was.
  */
 import { byId, bytes, cloneOf, count, duration, keep, make, makeCopy, say,
-  setAttribute, setText } from './basics.js';
+  setAttribute, setText, share } from './basics.js';
 import { Grid } from './parts.js';
 import { Meter } from './rate.js';
 
-const QUIET = 3; /* seconds without a byte */
+const QUIET = 2; /* seconds without a byte */
 const STEP = 12; /* media that are shown at first, and with each click more */
 
 const BADGES = {
@@ -56,7 +56,9 @@ class Card {
     this.showNames(item, title);
     setAttribute(this.article, 'data-phase', phase);
     setText(this.badge, BADGES[phase] ?? phase);
-    setText(this.facts, this.factsOf(item, now, phase).join(' · '));
+    const facts = this.factsOf(item, now, phase).join(' · ');
+    setText(this.facts, facts);
+    setAttribute(this.facts, 'title', facts);
     this.showProgress(item, title);
     this.grid.show(item.parts ?? '');
     if (item.phase === 'ready')
@@ -82,7 +84,7 @@ class Card {
     setAttribute(this['copy-url'], 'aria-label', `Copy URL of ${title}`);
     setAttribute(this['copy-cover'], 'aria-label', `Copy cover URL of ${title}`);
     this['copy-url'].disabled = !item.url;
-    this.showLink(this.url, item.url, 'known once it is committed');
+    this.showLink(this.url, item.url, 'once it is committed');
     this['cover-row'].hidden = !item.cover;
     this.showLink(this['cover-url'], item.cover, '');
   }
@@ -93,25 +95,25 @@ class Card {
       setAttribute(link, 'href', here(url));
   }
 
+  /* What there may be no room for comes last. */
   factsOf(item, now, phase) {
     const facts = [];
-    if (phase === 'ready') {
+    if (phase === 'ready')
       facts.push(item.size === undefined ? 'cover only' : bytes(item.size),
-          count(item.parts?.length ?? 0, 'part'),
-          `took ${duration(item.committed - item.applied)}`);
-    } else {
-      facts.push(bytes(item.size) + (item.total ?
-        ` of ${bytes(item.total)}` : ''));
-      if (phase === 'uploading')
-        facts.push(`${bytes(this.meter.rate())}/s`);
-      if (phase === 'quiet')
-        facts.push(`silent for ${duration(now - this.heard)}`);
-      facts.push(`for ${duration(now - item.applied)}`);
-    }
-    if (item.applies > 1)
-      facts.push('resumed');
+          count(item.parts?.length ?? 0, 'part'));
+    else
+      facts.push(item.total ? share(item.size, item.total) : bytes(item.size));
+    if (phase === 'uploading')
+      facts.push(`${bytes(this.meter.rate())}/s`);
+    if (phase === 'quiet')
+      facts.push(`silent for ${duration(now - this.heard)}`);
     if (item.failed > 0)
       facts.push(`${item.failed.toLocaleString('en')} failed`);
+    if (item.applies > 1)
+      facts.push('resumed');
+    facts.push(phase === 'ready' ?
+      `took ${duration(item.committed - item.applied)}` :
+      duration(now - item.applied));
     return facts;
   }
 
