@@ -7,8 +7,8 @@ still in the sources.
 usage: check_messages.py SOURCE_DIR
 
 A text is any string literal of the sources that looks like one (words with
-blanks), but for those given to the macros and functions below,
-which nobody reads, and those of NOT_POSTED.
+blanks), but for those that only logs have: given to the macros and functions of
+NOT_MESSAGES, or in the files and functions of LOGS; and those of NOT_POSTED.
 """
 import glob
 import re
@@ -17,6 +17,7 @@ import sys
 # Arguments of these are not messages: logs, descriptions of properties.
 NOT_MESSAGES = re.compile(
     r"\b(GST_(TRACE|LOG|DEBUG|INFO|WARNING|ERROR)(_OBJECT)?|g_debug|g_info"
+    r"|GST_CAT_LEVEL_LOG|vod_log|vod_\w*note\w*|log_\w+|vod_http_set_purpose"
     r"|g_message|g_warning|g_critical|g_log|sscanf|g_return_if_fail"
     r"|GST_DEBUG_CATEGORY_INIT"
     r"|g_param_spec_\w+|gst_element_class_set_static_metadata"
@@ -26,6 +27,10 @@ PAGES = {
     "docs/troubleshooting.md": ("gst/*.c", "gst/upload/*.c", "gst/cloud/*.c"),
     "docs/vod-resume.md": ("gst/tools/*.c",),
 }
+
+# Files, and functions, that only logs get their texts from.
+LOGS = ("vodnotes.c", "vodhttplog.c", "vodlog.c", "gstvoduploads.c:describe",
+        "gstvodreport.c:next_of", "vodoutcome.c:way_on")
 
 # Texts that look like messages and are none, each with the reason.
 NOT_POSTED = {
@@ -44,6 +49,7 @@ NOT_POSTED = {
     "The media is committed": "PROGRESS",
     "vodsink-session 1 %08x%08x": "a session file's first line",
     "media %s %s %s %s %s": "a line of a session file",
+    ", by the ordinary host": "a log's",
     "vod-resume: %s\nTry vod-resume --help.\n": "before it stands the reason",
     ", request id ": "a part of others",
 }
@@ -77,7 +83,8 @@ def callee(source, position):
 
 
 def literals(source):
-    """(text, what it is given to) of each literal; adjacent ones are one."""
+    """(text, what it is given to, in which function) of each literal; adjacent
+    ones are one."""
     # A literal of a single character never hides quotes from what follows.
     source = re.sub(r"'(?:[^'\\\n]|\\.)'", "' '", source)
     masked = re.sub(STRING, lambda m: "\"" + " " * (len(m[0]) - 2) + "\"",
@@ -85,7 +92,8 @@ def literals(source):
     for match in re.finditer(rf"{STRING}(?:\s*{STRING})*", source):
         pieces = re.findall(r'"((?:[^"\\\n]|\\.)*)"', match[0])
         text = re.sub(r"\\(.)", r"\1", "".join(pieces).replace(r"\n", "\n"))
-        yield text, callee(masked, match.start())
+        heads = re.findall(r"^(\w+) \(", masked[:match.start()], re.M)
+        yield text, callee(masked, match.start()), heads[-1] if heads else ""
 
 
 def words(text):
@@ -110,8 +118,11 @@ def posted_texts(source_dir, patterns):
         source = re.sub(r"^#\s*include.*$", "", source, flags=re.M)
         source = re.sub(r"GOptionEntry \w+\[\] = \{.*?\};", "", source,
                         flags=re.M | re.S)
-        for text, given_to in literals(source):
+        name = path.rsplit("/", 1)[1]
+        for text, given_to, function in literals(source):
             everything.append(text)
+            if name in LOGS or f"{name}:{function}" in LOGS:
+                continue
             piece = longest_piece(text)
             if re.search(r"\w[,;:.]? \w", text) and len(piece) >= 10 and \
                     not NOT_MESSAGES.search(given_to):
