@@ -160,11 +160,19 @@ class ExampleCase(unittest.TestCase):
     def setUp(self):
         self.emulator = Emulator()
         self.addCleanup(self.emulator.__exit__, None, None, None)
+        self.before = harness.children()
+        self.addCleanup(self.end_what_runs)
         self.url = "http://127.0.0.1:%d" % self.emulator.port
         self.where = harness.folder()
         self.addCleanup(harness.remove, self.where)
         self.state_dir = os.path.join(self.where, "state")
         self.random = random.Random(3)
+
+    def end_what_runs(self):
+        """What a test that failed has left."""
+        for pid in set(harness.children()) - set(self.before):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
     def file(self, name, size):
         path = os.path.join(self.where, name)
