@@ -144,8 +144,10 @@ check_network (const GstVodSettings *settings, GError **error)
       !g_file_test (settings->tls_ca_file, G_FILE_TEST_EXISTS)) {
     g_autofree gchar *name = vod_printable (settings->tls_ca_file, 256);
 
-    vod_error_set (
-        error, VOD_ERROR_PARAMETER, "tls-ca-file does not exist: %s", name);
+    vod_error_set (error, VOD_ERROR_PARAMETER,
+        "tls-ca-file does not exist: %s; set it to a file of PEM certificates, "
+        "or leave it unset for the system's",
+        name);
     return FALSE;
   }
   return TRUE;

@@ -5,6 +5,7 @@
 
 #include "gstvodreport.h"
 
+#include "gstvodadvice.h"
 #include "gstvodmessages.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_vod_sink_debug);
@@ -359,11 +360,13 @@ on_mishap (GError *error, gpointer data)
 {
   GstVodReport *report = data;
   g_autoptr (GstElement) element = hearing_element (report);
+  g_autoptr (GError) advised = NULL;
 
   if (element == NULL)
     return;
-  log_failure (element, GST_LEVEL_WARNING, error, "the media does without");
-  gst_vod_post_mishap (element, error, report->location);
+  advised = gst_vod_advise (error);
+  log_failure (element, GST_LEVEL_WARNING, advised, "the media does without");
+  gst_vod_post_mishap (element, advised, report->location);
 }
 
 /* What becomes of the media now, and who goes on. */
@@ -384,6 +387,7 @@ static void
 say_failure (GstVodReport *report, GError *error, gboolean always_fatal)
 {
   g_autoptr (GstElement) element = hearing_element (report);
+  g_autoptr (GError) advised = NULL;
   gboolean fatal, first;
 
   if (element == NULL)
@@ -398,8 +402,9 @@ say_failure (GstVodReport *report, GError *error, gboolean always_fatal)
   if (!first)
     return;
 
-  log_failure (element, GST_LEVEL_ERROR, error, next_of (error, fatal));
-  gst_vod_post_failure (element, error, report->location, fatal);
+  advised = gst_vod_advise (error);
+  log_failure (element, GST_LEVEL_ERROR, advised, next_of (error, fatal));
+  gst_vod_post_failure (element, advised, report->location, fatal);
   end_steps (report, element, GST_PROGRESS_TYPE_ERROR, error->message);
 }
 

@@ -146,8 +146,9 @@ static GstFlowReturn
 fail_unreadable (GstVodSink *self)
 {
   VodUpload *upload = gst_vod_stream_begin_upload (&self->stream);
-  GError *error =
-      vod_error_new (VOD_ERROR_READ, "A buffer of the stream cannot be read");
+  GError *error = vod_error_new (VOD_ERROR_READ,
+      "A buffer of the stream cannot be read: upstream has to give memory that "
+      "the CPU can map");
 
   vod_error_set_phase (error, VOD_PHASE_PART);
   if (upload)
@@ -201,7 +202,8 @@ static void
 fail_empty (GstVodSink *self)
 {
   g_autoptr (GError) error = vod_error_new (VOD_ERROR_PARAMETER,
-      "The stream ended without a single byte: there is nothing to upload");
+      "The stream ended without a single byte: there is nothing to upload; "
+      "look at what upstream says, and at its elements before this one");
 
   gst_vod_uploads_fail_to_begin (&self->uploads, error);
 }

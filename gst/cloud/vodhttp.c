@@ -52,7 +52,10 @@ load_authorities (const gchar *file, GError **error)
 
   if (!database)
     vod_error_set (error, VOD_ERROR_PARAMETER,
-        "tls-ca-file: no authorities can be read from it (%s)", cause->message);
+        "tls-ca-file: no authorities can be read from it (%s): set it to a "
+        "file of "
+        "PEM certificates",
+        cause->message);
   return database;
 }
 
@@ -83,8 +86,8 @@ check_settings (
     const VodHttpSettings *settings, GProxyResolver **proxies, GError **error)
 {
   if (!vod_http_is_field_value (settings->user_agent)) {
-    vod_error_set (
-        error, VOD_ERROR_PARAMETER, "user-agent: holds a control character");
+    vod_error_set (error, VOD_ERROR_PARAMETER,
+        "user-agent: holds a control character, which has to go");
     return FALSE;
   }
   return vod_http_proxy_resolver (settings->proxy, proxies, error);

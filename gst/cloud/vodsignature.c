@@ -131,8 +131,9 @@ vod_signature_parse (const gchar *text, gsize len, GError **error)
   const gchar *fault;
 
   if (memchr (text, '\0', len)) {
-    vod_error_set (
-        error, VOD_ERROR_SIGNATURE, "what was given as a signature is no text");
+    vod_error_set (error, VOD_ERROR_SIGNATURE,
+        "what was given as a signature is no text; vod-sign shows what one "
+        "looks like");
     return NULL;
   }
   found = extract (text, len, error);
@@ -140,8 +141,9 @@ vod_signature_parse (const gchar *text, gsize len, GError **error)
     return NULL;
   fault = vod_signature_check (found);
   if (fault) {
-    vod_error_set (
-        error, VOD_ERROR_SIGNATURE, "what was given as a signature %s", fault);
+    vod_error_set (error, VOD_ERROR_SIGNATURE,
+        "what was given as a signature %s; vod-sign shows what one looks like",
+        fault);
     return NULL;
   }
   return g_steal_pointer (&found);

@@ -173,7 +173,8 @@ begin_parting (VodUpload *upload, GError **error)
   if (!vod_slices_restart (upload->slices)) {
     vod_error_set (error, VOD_ERROR_READ,
         "The recording differs from the one that was interrupted, and what was "
-        "sent of it is no longer held");
+        "sent of it is no longer held: give each media a resume-key of its "
+        "own");
     return FALSE;
   }
   start_over (upload);

@@ -46,7 +46,8 @@ open_private (const gchar *path, int flags, GError **error)
   }
   if (fstat (fd, &info) != 0 || !vod_file_is_ours (&info)) {
     vod_error_set (error, VOD_ERROR_LOCAL,
-        "The spool is not a regular file of ours that nobody else may use");
+        "The spool is not a regular file of ours that nobody else may use: "
+        "set state-dir to a folder of your own");
     close (fd);
     return -1;
   }

@@ -57,7 +57,8 @@ write_error (VodUpload *upload, VodWriteResult result)
     case VOD_WRITE_LOST:
       error = vod_error_new (VOD_ERROR_LOCAL,
           "The muxer rewrites byte %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-          ", which is in the spool only, and that takes no more",
+          ", which is in the spool only, and that takes no more: give "
+          "state-dir room for the whole recording",
           stats.position, stats.size);
       break;
     case VOD_WRITE_HEAD_TOO_BIG:
@@ -214,9 +215,10 @@ due_warning (VodUpload *upload, VodUploadWarning *warning)
     if (vod_pace_get_rate (upload->settings.pace) != 0)
       return "max-upload-bitrate, or the network, does not keep up: "
              "max-size-bytes is used up, and upstream has been held back for "
-             "5 seconds";
+             "5 seconds; set one of them higher, or spool=true";
     return "The network does not keep up: max-size-bytes is used up, and "
-           "upstream has been held back for 5 seconds";
+           "upstream has been held back for 5 seconds; set that higher, or "
+           "spool=true, or make the stream smaller";
   }
   return NULL;
 }
