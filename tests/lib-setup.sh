@@ -23,7 +23,7 @@ packages_test=(gstreamer1.0-libav clang-format git valgrind
 
 # What only tests/nightly.sh wants.
 # shellcheck disable=SC2034
-packages_nightly=(debootstrap)
+packages_nightly=(debootstrap dpkg-dev debhelper help2man lintian)
 
 say() {
   printf '%s\n' "$*"
