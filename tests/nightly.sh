@@ -3,9 +3,10 @@
 # What takes too long for CI: valgrind on unit and element tests, the long forms
 # of the random tests, 10 GiB, the end-to-end tests several times over and on a
 # busy machine, the campaigns of tests/soak, and everything once more on a Debian
-# 12 made from nothing.
+# 12 made from nothing: what README tells a newcomer to type, CI, and packages.
 #
 #   tests/nightly.sh [PART...]   parts: long valgrind size soak repeat busy fresh
+#                                packages
 #
 # The last line of the output counts: "N passed, N failed".
 set -uo pipefail
@@ -17,7 +18,7 @@ cd "$root" || exit 1
 # shellcheck source=tests/lib-checks.sh
 . tests/lib-checks.sh
 
-all=(long valgrind size soak repeat busy fresh)
+all=(long valgrind size soak repeat busy fresh packages)
 parts=("$@")
 [ $# -gt 0 ] || parts=("${all[@]}")
 build=build-nightly
@@ -88,23 +89,44 @@ part_busy() {
   wait "${pids[@]}" 2>/dev/null
 }
 
-# From nothing to the video and the tests, as somebody would who has just
-# cloned it, on Debian's smallest system.
+# As somebody would who has just cloned it, on Debian's smallest system: README,
+# line by line, and CI.
 part_fresh() {
+  local into walk
+
+  can_make_debian || return
+  into=$(mktemp -d /var/tmp/vodsink-debian-XXXXXX)
+  check "debootstrap" debootstrap --variant=minbase bookworm "$into/ci"
+  for walk in first second; do
+    cp -a "$into/ci" "$into/$walk"
+  done
+  git clone -q --no-local "$root" "$into/clone"
+  cp -a "$into/clone" "$into/ci/root/vodsink"
+  run_tap python3 tests/walk.py "$into/clone" "$into/first" "$into/second"
+  check ".ci/run on a fresh Debian" in_debian "$into/ci" .ci/run
+  rm -rf --one-file-system "$into"
+}
+
+# The packages of examples/debian, on a Debian that has nothing else.
+part_packages() {
   local into
 
-  if [ "$(id -u)" -ne 0 ]; then
-    say "SKIP fresh Debian: needs root"
-    skipped=$((skipped + 1))
-    return
-  fi
+  can_make_debian || return
   into=$(mktemp -d /var/tmp/vodsink-debian-XXXXXX)
-  check "debootstrap" debootstrap --variant=minbase bookworm "$into"
-  git clone -q --no-local "$root" "$into/root/vodsink"
-  check "quickstart on a fresh Debian" \
-    in_debian "$into" examples/quickstart.sh --once
-  check ".ci/run on a fresh Debian" in_debian "$into" .ci/run
+  check "packages, and lintian" tests/packages.sh "$into/packages"
+  check "debootstrap" debootstrap --variant=minbase bookworm "$into/debian"
+  mv "$into/packages" "$into/debian/root/vodsink"
+  cp tests/packages-fresh.sh "$into/debian/root/vodsink"
+  check "packages on a fresh Debian" \
+    in_debian "$into/debian" ./packages-fresh.sh
   rm -rf --one-file-system "$into"
+}
+
+can_make_debian() {
+  [ "$(id -u)" -eq 0 ] && return
+  say "SKIP fresh Debian: needs root"
+  skipped=$((skipped + 1))
+  return 1
 }
 
 # Namespaces of its own: no mount and no process outlives it.
