@@ -75,6 +75,9 @@ class Session:
         bus = self.pipeline.get_bus()
         bus.add_signal_watch()
         bus.connect("message", self.on_message)
+        # In vodsink's thread: the sooner noted the better, its spool is gone.
+        bus.enable_sync_message_emission()
+        bus.connect("sync-message::element", self.on_element)
 
     # -- in threads of GStreamer's: splitmuxsink must not be asked anything --
 
@@ -98,29 +101,31 @@ class Session:
         for name, value in self.recorder.settings.items():
             Gst.util_set_object_arg(sink, name, value)
 
-    # -- in the main loop --
-
-    def on_message(self, _bus, message):
+    def on_element(self, _bus, message):
         said = message.get_structure()
-        if message.type == Gst.MessageType.ERROR:
-            self.end(message.parse_error().gerror.message)
-        elif message.type == Gst.MessageType.EOS:
-            self.end("it has ended")
-            self.close()
-        elif said and said.get_name() == "vodsink-finish":
+        if said.get_name() == "vodsink-finish":
             self.on_result(said, "done", file_id=said.get_value("file-id"),
                            url=said.get_value("video-url"),
                            size=said.get_value("size"), error=None)
-        elif said and said.get_name() == "vodsink-error":
+        elif said.get_name() == "vodsink-error":
             self.on_result(said, "left" if said.get_value("resumable")
                            else "lost", error=said.get_value("message"))
 
     def on_result(self, said, state, **values):
         name = said.get_value("location").rsplit(".", 1)[0]
-        self.alive = time.monotonic()
-        self.pending.discard(name)
         self.rows.end(name)
         self.rows.set(name, state, **values)
+        self.alive = time.monotonic()
+        self.pending.discard(name)
+
+    # -- in the main loop --
+
+    def on_message(self, _bus, message):
+        if message.type == Gst.MessageType.ERROR:
+            self.end(message.parse_error().gerror.message)
+        elif message.type == Gst.MessageType.EOS:
+            self.end("it has ended")
+            self.close()
 
     def end(self, why):
         """Nothing more is taken from the source; what is here goes up."""
@@ -163,20 +168,24 @@ class Session:
             self.close()
 
     def close(self):
-        """What is not up by now is left in the spool."""
         if not self.closed:
             self.closed = True
             self.end("closed")
             self.pipeline.get_bus().remove_signal_watch()
-            stop = threading.Thread(target=self.pipeline.set_state, daemon=True,
-                                    args=[Gst.State.NULL])
+            stop = threading.Thread(target=self.stop, args=[self.pipeline],
+                                    daemon=True)
             stop.start()
-            for name in self.pending:
-                self.rows.end(name)
-                self.rows.set(name, "left", error="not finished in time")
             # They hold us by their handlers.
             self.pipeline = self.split = None
             self.recorder.on_close(self, stop)
+
+    def stop(self, pipeline):
+        """In a thread of its own. What is not up by now is left in the
+        spool."""
+        pipeline.set_state(Gst.State.NULL)
+        for name in list(self.pending):
+            self.rows.end(name)
+            self.rows.leave(name, "not finished in time")
 
 
 class Recorder:
@@ -188,7 +197,7 @@ class Recorder:
             [item.split("=", 1) for item in options.set],
             **{"signature-url": options.signature_url, "spool": "true",
                "state-dir": base + ".spool", "fatal-errors": "false"})
-        self.resumer = Resumer(self.rows, [
+        self.resumer = Resumer(self.rows, base + ".resume", [
             "vod-resume", "--state-dir", base + ".spool", "--signature-url",
             options.signature_url, *("--set=" + item for item in options.set)])
         self.loop = GLib.MainLoop()
@@ -208,6 +217,7 @@ class Recorder:
         self.resumer.stop()
         for thread in self.stops:
             thread.join(5)
+        self.rows.leave("%", "not finished in time")
         return 1 if self.rows.left() else 0
 
     def record(self):

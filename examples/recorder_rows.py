@@ -6,10 +6,10 @@ Each statement is a transaction of its own, so that whatever happens to the prog
 all rows are there, each as it was last."""
 
 import datetime
+import os
 import re
 import sqlite3
 import subprocess
-import tempfile
 import threading
 
 # recording -> uploading -> done
@@ -31,8 +31,7 @@ class Rows:
         self.database = sqlite3.connect(path, isolation_level=None,
                                         check_same_thread=False)
         self.run(TABLE)
-        self.run("""UPDATE fragments SET state = 'left', error = 'cut off'
-            WHERE state IN ('recording', 'uploading')""")
+        self.leave("%", "cut off")
         self.earlier = self.left()  # by programs that are no more
 
     def run(self, statement, *values):
@@ -53,6 +52,11 @@ class Rows:
             CASE state WHEN 'recording' THEN 'uploading' ELSE state END
             WHERE name = ? AND ended IS NULL""", utc().isoformat(), name)
 
+    def leave(self, name, why):
+        """It is not done, if that is so. "%" is all of them."""
+        self.run("""UPDATE fragments SET state = 'left', error = ? WHERE
+            name LIKE ? AND state IN ('recording', 'uploading')""", why, name)
+
     def set(self, name, state, **values):
         values["state"] = state
         print(name, state, values.get("file_id") or values.get("error"),
@@ -66,37 +70,43 @@ class Rows:
 
 
 class Resumer:
-    """vod-resume, for the fragments whose row is "left"."""
+    """vod-resume, for the fragments whose row is "left". What it says is kept in
+    a file, so that it is not lost if this program is."""
 
-    def __init__(self, rows, command):
-        self.rows, self.command = rows, command
-        self.process = self.output = None
+    def __init__(self, rows, path, command):
+        self.rows, self.path, self.command = rows, path, command
+        self.process = None
         self.asked = set()  # the rows that were left when it was started
+        self.note(None)
 
     def start(self):
         """Call it in the main thread, which vod-resume does not outlive."""
         names = self.rows.left()
         if names and self.process is None:
             self.asked = names
-            # pylint: disable=consider-using-with
-            self.output = tempfile.TemporaryFile("w+")
-            self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", *self.command],
-                stdin=subprocess.DEVNULL, stdout=self.output)
+            with open(self.path, "w", encoding="utf-8") as output:
+                # pylint: disable=consider-using-with
+                self.process = subprocess.Popen(
+                    ["setpriv", "--pdeathsig", "TERM", *self.command],
+                    stdin=subprocess.DEVNULL, stdout=output)
         return True  # for GLib: again
 
     def look(self):
         """Call it now and then: has it ended?"""
         if self.process and self.process.poll() is not None:
-            self.output.seek(0)
-            self.note(self.output.read(), self.process.returncode)
-            self.output.close()
+            self.note(self.process.returncode)
             self.process = None
 
-    def note(self, text, code):
+    def note(self, code):
+        text = ""
+        if os.path.exists(self.path):
+            with open(self.path, encoding="utf-8", errors="replace") as output:
+                text = output.read()
         for name, file_id, url in re.findall(
                 r"^(.+)\.mp4: done, .*\n  file id (\S+)\n  (\S+)$", text, re.M):
-            self.rows.set(name, "done", file_id=file_id, url=url, error=None)
+            if name in self.rows.left():
+                self.rows.set(name, "done", file_id=file_id, url=url,
+                              error=None)
         # 0 and 3: it has looked at all there are, and nothing failed.
         for name in self.asked & self.rows.earlier if code in (0, 3) else ():
             if name + ".mp4: " not in text:
