@@ -77,6 +77,8 @@ class Browser:
     """With a profile of its own, which goes with it."""
 
     def __init__(self, width=1280, height=900):
+        if not is_there():
+            raise RuntimeError("chromium and chromedriver are not installed")
         self.profile = tempfile.mkdtemp(prefix="vodsink-browser-")
         self.driver = harness.Program(
             [CHROMEDRIVER, "--port=0"],
