@@ -15,7 +15,8 @@ When the source fails, ends or is silent, the fragment that is being recorded en
 there and goes up like the others, while a new pipeline asks the source again, at
 once and then less and less often. Ctrl-C and SIGTERM finish what there is; what
 takes too long, or was cut off by a crash, stays in the spool with its row "left",
-for vod-resume: at the next start, and every ten minutes."""
+for vod-resume: at the next start, and every ten minutes. Exit code 0: nothing is
+left; 1: something is; 2: wrong use."""
 
 import argparse
 import fcntl
@@ -261,7 +262,16 @@ class Recorder:
             session.close()
 
 
+def setting(text):
+    sink = Gst.ElementFactory.make("vodsink")
+    if not sink or not sink.find_property(text.split("=")[0]) or \
+            "=" not in text:
+        raise argparse.ArgumentTypeError("not a property of vodsink: " + text)
+    return text
+
+
 def main():
+    Gst.init(None)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter,
         fromfile_prefix_chars="@")
@@ -269,7 +279,7 @@ def main():
     parser.add_argument("source", help="a URI, or a pipeline up to split.video")
     parser.add_argument("-u", "--signature-url", required=True)
     parser.add_argument("-s", "--set", action="append", default=[],
-                        metavar="PROPERTY=VALUE", help="of vodsink")
+                        type=setting, metavar="PROPERTY=VALUE", help="of vodsink")
     for name, default, what in (
             ("seconds", 60, "of a fragment"),
             ("silence", 10, "seconds without data: ask the source again"),
@@ -281,7 +291,6 @@ def main():
     with open(options.database + ".lock", "w", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            Gst.init(None)
             return Recorder(options).run()
         except BlockingIOError:
             return options.database + " has a recorder already"

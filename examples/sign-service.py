@@ -10,7 +10,7 @@ that the secret key stays on this one. Python's standard library is all it needs
 
 Without SIGN_TOKEN it serves whoever can reach it, therefore on this machine
 alone. It speaks plain http: for other machines put a server that speaks https
-in front of it."""
+in front of it. Ctrl-C ends it (exit code 0); 2: wrong use."""
 
 import argparse
 import base64

@@ -338,10 +338,13 @@ class TestRecorder(Case):
         self.assertIn("has a recorder already", result.err)
         self.recorder = first
         self.end()
-        self.record("no such ! thing")
-        result = self.recorder.finish()
-        self.assertEqual(result.code, 1)
-        self.assertNotIn("Traceback", result.err)
+        for source, *options in (["no such ! thing"],
+                                 [PICTURE, "--set", "none=1"],
+                                 [PICTURE, "--set", "timeout"]):
+            self.record(source, *options)
+            result = self.recorder.finish()
+            self.assertIn(result.code, (1, 2))
+            self.assertNotIn("Traceback", result.err)
 
 
 if __name__ == "__main__":
