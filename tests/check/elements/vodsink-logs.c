@@ -309,6 +309,19 @@ static const struct {
     {"report", "report: POST http://%s/ugcupload_new:"},
 };
 
+/* Requests that the lines with @text tell of: libsoup may have sent one again, if
+ * the connection that it had kept failed. */
+static guint
+count_requests (const gchar *text)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < lines->len; i++)
+    if (strstr (line_at (i), text))
+      n += strstr (line_at (i), "sent twice") ? 2 : 1;
+  return n;
+}
+
 static void
 assert_requests_are_told (void)
 {
@@ -321,13 +334,13 @@ assert_requests_are_told (void)
     guint n = emulator_count (emulator, requests[i].op, -1);
 
     fail_unless (n > 0, "%s was not asked for", requests[i].op);
-    fail_unless (count_lines (shown) == n, "%s: %u lines, %u requests",
-        requests[i].op, count_lines (shown), n);
+    fail_unless (count_requests (shown) == n, "%s: %u lines, %u requests",
+        requests[i].op, count_requests (shown), n);
     all += n;
   }
   /* None that is not known to the emulator. */
   fail_unless_equals_int (
-      count_lines ("://") - count_lines ("begins: media"), all);
+      count_requests ("://") - count_lines ("begins: media"), all);
 }
 
 GST_START_TEST (test_level_5_tells_each_request)
