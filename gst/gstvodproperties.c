@@ -29,7 +29,7 @@ install_media (GObjectClass *klass)
   g_object_class_install_property (klass, GST_VOD_PROP_LOCATION,
       g_param_spec_string ("location", "Location",
           "File name of the media: its base name gives the name, its extension "
-          "the type; no file is touched",
+          "the type; no file is touched (NULL = none)",
           NULL, LATCHED));
   /**
    * GstVodSink:media-name:
@@ -70,9 +70,9 @@ install_cover (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_COVER_LOCATION,
       g_param_spec_string ("cover-location", "Cover location",
-          "Path of a picture (jpeg, png…) to upload as the cover (NULL = "
-          "cover, "
-          "or an image tag of the stream)",
+          "Path of a picture (jpeg, png, gif, bmp, webp, tiff; at most 20 MiB) "
+          "to upload as the cover (NULL = cover, or an image tag of the "
+          "stream)",
           NULL, LATCHED));
   /**
    * GstVodSink:cover:
@@ -85,8 +85,8 @@ install_cover (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_COVER,
       g_param_spec_boxed ("cover", "Cover",
-          "Sample with an image/jpeg or image/png to upload as the cover; may "
-          "come as late as EOS (NULL = an image tag of the stream)",
+          "Sample with an image/jpeg or image/png to upload as the cover, "
+          "which may come as late as EOS (NULL = an image tag of the stream)",
           GST_TYPE_SAMPLE, SECRET | GST_PARAM_MUTABLE_PLAYING));
 }
 
@@ -132,7 +132,9 @@ install_signature (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_SIGNATURE,
       g_param_spec_string ("signature", "Signature",
-          "An upload signature; setting it wakes an upload that waits for one",
+          "An upload signature, asked for last, after get-signature and "
+          "signature-url; setting it wakes an upload that waits for one (NULL "
+          "= none)",
           NULL, SECRET | GST_PARAM_MUTABLE_PLAYING));
   /**
    * GstVodSink:signature-url:
@@ -145,7 +147,8 @@ install_signature (GObjectClass *klass)
   g_object_class_install_property (klass, GST_VOD_PROP_SIGNATURE_URL,
       g_param_spec_string ("signature-url", "Signature URL",
           "https:, http: or file: URL that gives an upload signature, as text "
-          "or as JSON with a string \"signature\" or \"sign\"",
+          "or as JSON with a string \"signature\" or \"sign\" (NULL = not "
+          "asked)",
           NULL, LATCHED));
   /**
    * GstVodSink:signature-headers:
@@ -170,8 +173,9 @@ install_transfer (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_SLICE_SIZE,
       g_param_spec_uint64 ("slice-size", "Slice size",
-          "Most bytes in one part while part numbers are plenty", MIB,
-          1024 * MIB, GST_VOD_DEFAULT_SLICE_SIZE, LATCHED));
+          "Most bytes in one part while part numbers are plenty; at most a "
+          "quarter of max-size-bytes, unless spool is set",
+          MIB, 1024 * MIB, GST_VOD_DEFAULT_SLICE_SIZE, LATCHED));
   /**
    * GstVodSink:parallel-uploads:
    *
@@ -214,8 +218,8 @@ install_transfer (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_UPLOAD_PAUSED,
       g_param_spec_boolean ("upload-paused", "Upload paused",
-          "Send no new part until FALSE again; media is accepted until the "
-          "buffer is full",
+          "Send no new part until FALSE again; media is accepted until "
+          "max-size-bytes is used up, or into the spool",
           FALSE, LIVE));
   /**
    * GstVodSink:content-md5:
@@ -331,7 +335,9 @@ install_network (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_PROXY,
       g_param_spec_string ("proxy", "Proxy",
-          "HTTP proxy server URL (NULL = the environment's)", NULL, LATCHED));
+          "HTTP proxy as http://[user:password@]host:port (NULL = the "
+          "environment's)",
+          NULL, LATCHED));
   /**
    * GstVodSink:user-agent:
    *
@@ -349,7 +355,8 @@ install_network (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_TLS_CA_FILE,
       g_param_spec_string ("tls-ca-file", "TLS CA file",
-          "PEM file of certificate authorities to trust (NULL = the system's)",
+          "PEM file of certificate authorities to trust instead of the "
+          "system's (NULL = the system's)",
           NULL, LATCHED));
   /**
    * GstVodSink:fatal-errors:
@@ -360,8 +367,8 @@ install_network (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_FATAL_ERRORS,
       g_param_spec_boolean ("fatal-errors", "Fatal errors",
-          "Post an ERROR when the upload fails (FALSE = a WARNING, and go on "
-          "discarding media)",
+          "Post an ERROR when the upload fails (FALSE = a WARNING, and take "
+          "the rest of the stream into the spool, or drop it if there is none)",
           TRUE, LIVE));
 }
 
@@ -413,7 +420,7 @@ install_resume (GObjectClass *klass)
   g_object_class_install_property (klass, GST_VOD_PROP_SPOOL,
       g_param_spec_boolean ("spool", "Spool",
           "Keep every byte in a file below state-dir until the media is "
-          "committed",
+          "committed; vod-resume sends what a crash left",
           FALSE, LATCHED));
   /**
    * GstVodSink:keep-spool:
@@ -423,7 +430,9 @@ install_resume (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_KEEP_SPOOL,
       g_param_spec_boolean ("keep-spool", "Keep spool",
-          "Keep the spool after success too, as a local copy", FALSE, LATCHED));
+          "Keep the spool after success too, as a local copy "
+          "KEY.kept-FILEID.media in state-dir",
+          FALSE, LATCHED));
   /**
    * GstVodSink:discard-on-stop:
    *
@@ -433,8 +442,8 @@ install_resume (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_DISCARD_ON_STOP,
       g_param_spec_boolean ("discard-on-stop", "Discard on stop",
-          "Stopped without EOS, or failed: delete what is up even if the media "
-          "could be resumed",
+          "Delete what is up when the upload is stopped without EOS, or fails "
+          "(FALSE = keep it where the media can be resumed)",
           FALSE, LIVE));
 }
 

@@ -393,7 +393,10 @@ gst_vod_uploads_install_results (GObjectClass *klass)
    */
   g_object_class_install_property (klass, GST_VOD_PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
-          "Counters of the current or last upload", GST_TYPE_STRUCTURE, flags));
+          "Counters (bytes, parts, bytes/s, ns of blocked-time) and the state "
+          "of "
+          "the current or last upload",
+          GST_TYPE_STRUCTURE, flags));
 }
 
 static GstStructure *

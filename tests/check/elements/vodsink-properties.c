@@ -345,6 +345,45 @@ GST_START_TEST (test_secrets_cannot_be_saved_in_presets)
 
 GST_END_TEST;
 
+/* What gst-inspect-1.0 shows: a sentence each, that says what no value and 0 mean,
+ * where there are such. */
+GST_START_TEST (test_blurbs_say_what_nothing_means)
+{
+  GstElement *sink = gst_element_factory_make ("vodsink", NULL);
+  GParamSpec **specs;
+  guint n, own = 0;
+
+  specs = g_object_class_list_properties (G_OBJECT_GET_CLASS (sink), &n);
+  for (guint i = 0; i < n; i++) {
+    const gchar *blurb = g_param_spec_get_blurb (specs[i]);
+    const GValue *none = g_param_spec_get_default_value (specs[i]);
+    GValue zero = G_VALUE_INIT;
+
+    if (specs[i]->owner_type != G_OBJECT_TYPE (sink))
+      continue;
+    own++;
+    fail_unless (
+        blurb && strlen (blurb) > 20, "%s has no blurb", specs[i]->name);
+    fail_if (g_str_has_suffix (blurb, "."), "%s: %s", specs[i]->name, blurb);
+    if (G_VALUE_HOLDS_STRING (none) && !g_value_get_string (none))
+      fail_unless (
+          strstr (blurb, "(NULL = ") != NULL, "%s: %s", specs[i]->name, blurb);
+    if (G_VALUE_HOLDS_UINT (none) || G_VALUE_HOLDS_INT (none) ||
+        G_VALUE_HOLDS_UINT64 (none)) {
+      g_value_init (&zero, specs[i]->value_type);
+      if (!g_param_value_validate (specs[i], &zero))
+        fail_unless (
+            strstr (blurb, "(0 = ") != NULL, "%s: %s", specs[i]->name, blurb);
+      g_value_unset (&zero);
+    }
+  }
+  fail_unless (own >= 38, "%u", own);
+  g_free (specs);
+  gst_object_unref (sink);
+}
+
+GST_END_TEST;
+
 static GString *logged;
 static GMutex logged_lock;
 
@@ -589,6 +628,7 @@ vodsink_properties_suite (void)
   tcase_add_test (tc, test_urls_are_read_back_without_userinfo);
   tcase_add_test (tc, test_secrets_are_not_in_dot_dumps);
   tcase_add_test (tc, test_secrets_cannot_be_saved_in_presets);
+  tcase_add_test (tc, test_blurbs_say_what_nothing_means);
   tcase_add_test (tc, test_secrets_are_not_logged);
   tcase_add_loop_test (tc, test_start_refuses, 0, G_N_ELEMENTS (refusals));
   tcase_add_test (tc, test_start_refuses_long_names);
