@@ -70,8 +70,10 @@ if ! install_missing "${packages_build[@]}" "${packages_run[@]}" \
   finish
 fi
 export PATH="/usr/bin:/bin:$PATH"
-# Most of their time tests wait: for pauses, outages and clocks to pass.
+# Most of their time tests wait: for pauses, outages and clocks to pass; with
+# sanitizers they have more to do meanwhile.
 at_a_time=$((3 * $(nproc)))
+[ "$mode" = sanitize ] && at_a_time=$((2 * $(nproc)))
 # The checkout may be another user's, as in containers.
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory \
   GIT_CONFIG_VALUE_0="$root"
