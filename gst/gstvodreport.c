@@ -379,8 +379,8 @@ next_of (GError *error, gboolean fatal)
     return "the recording is in the spool: vod-resume sends it";
   if (details->resumable)
     return "what is up is kept: the same media again goes on from there";
-  return fatal ? "what is up is deleted"
-               : "what is up is deleted, and the rest of the stream dropped";
+  return fatal ? "nothing of it is kept"
+               : "nothing of it is kept, and the rest of the stream is dropped";
 }
 
 static void

@@ -193,7 +193,7 @@ GST_START_TEST (test_level_3_tells_why_it_failed)
   stop_listening ();
   fail_unless_equals_int (lines->len, 1);
   assert_line ("1 <camera8> failed for good", "phase part",
-      "code 403 AccessDenied", "request id ", "what is up is deleted", NULL);
+      "code 403 AccessDenied", "request id ", "nothing of it is kept", NULL);
   forget_lines ();
 }
 
