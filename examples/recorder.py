@@ -218,7 +218,7 @@ class Recorder:
         self.resumer.stop()
         for thread in self.stops:
             thread.join(5)
-        self.rows.leave("%", "not finished in time")
+        self.rows.leave(None, "not finished in time")
         return 1 if self.rows.left() else 0
 
     def record(self):

@@ -31,7 +31,7 @@ class Rows:
         self.database = sqlite3.connect(path, isolation_level=None,
                                         check_same_thread=False)
         self.run(TABLE)
-        self.leave("%", "cut off")
+        self.leave(None, "cut off")
         self.earlier = self.left()  # by programs that are no more
 
     def run(self, statement, *values):
@@ -53,9 +53,10 @@ class Rows:
             WHERE name = ? AND ended IS NULL""", utc().isoformat(), name)
 
     def leave(self, name, why):
-        """It is not done, if that is so. "%" is all of them."""
+        """It, or each if name is None, will not be done, unless it is."""
         self.run("""UPDATE fragments SET state = 'left', error = ? WHERE
-            name LIKE ? AND state IN ('recording', 'uploading')""", why, name)
+            ? IN (name, '') AND state IN ('recording', 'uploading')""",
+                 why, name or "")
 
     def set(self, name, state, **values):
         values["state"] = state
@@ -107,6 +108,10 @@ class Resumer:
             if name in self.rows.left():
                 self.rows.set(name, "done", file_id=file_id, url=url,
                               error=None)
+        for name in re.findall(r"^(.+)\.mp4: was cut off and may", text, re.M):
+            if name in self.rows.left():
+                self.rows.set(name, "left", error="cut off before it plays: "
+                              "vod-resume --incomplete, or --discard")
         # 0 and 3: it has looked at all there are, and nothing failed.
         for name in self.asked & self.rows.earlier if code in (0, 3) else ():
             if name + ".mp4: " not in text:
