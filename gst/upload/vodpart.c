@@ -58,6 +58,18 @@ slice_md5 (const VodSlice *slice, guint8 digest[VOD_MD5_SIZE])
   return vod_md5_finish (md5, digest) && read;
 }
 
+/* What was sent before must be what is sent again. */
+static gboolean
+check_proven (const VodSlice *slice, guint64 crc64, GError **error)
+{
+  if (!slice->proven || crc64 == slice->crc64)
+    return TRUE;
+  vod_error_set (error, VOD_ERROR_READ,
+      "Part %u has to be sent again, but upstream's file has changed",
+      slice->number);
+  return FALSE;
+}
+
 static void
 set_unreadable (const VodSlice *slice, GError **error)
 {
@@ -107,13 +119,8 @@ vod_part_is_there (VodJob *job, GError **error)
     set_unreadable (slice, error);
     return FALSE;
   }
-  if (slice->proven && crc64 != slice->crc64) {
-    vod_error_set (error, VOD_ERROR_READ,
-        "Part %u has to be sent again, but upstream's file has changed",
-        slice->number);
-    return FALSE;
-  }
-  if (job->receipt_before.etag == NULL || !is_what_was_sent (job, crc64))
+  if (!check_proven (slice, crc64, error) || job->receipt_before.etag == NULL ||
+      !is_what_was_sent (job, crc64))
     return FALSE;
   job->crc64 = crc64;
   job->skipped = TRUE;
@@ -221,5 +228,7 @@ vod_part_send (VodJob *job, gboolean content_md5, VodHttp *http,
   }
   /* Of all of it: an answer that comes before the body went out is none. */
   job->crc64 = part.crc64;
-  check_receipt (job, md5, error);
+  /* It may have changed since vod_part_is_there(). */
+  if (check_proven (job->slice, part.crc64, error))
+    check_receipt (job, md5, error);
 }

@@ -20,7 +20,7 @@ struct _VodSlices {
   gboolean eos;
   gboolean released; /* the upload has ended */
   gboolean blocked;  /* the writer waits for memory */
-  guint64 enough;    /* vod_slices_set_enough() */
+  guint enough;      /* vod_slices_set_enough() */
 
   guint64 head;     /* end of the region that is known to be rewritten */
   guint64 head_cut; /* where the last head slice is cut */

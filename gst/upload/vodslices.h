@@ -133,11 +133,11 @@ void vod_slices_set_keep (VodSlices *slices, gboolean keep);
 /* As in VodSlicesConfig; before the first byte. */
 void vod_slices_set_file (VodSlices *slices, VodSpool *file);
 
-/* More than @bytes of memory would only wait: nothing is appended beyond them as
- * long as that sets free some of them, unless rewrites are to be expected. 0:
- * max_bytes. Of a source that is faster than any line, what is not held need not
- * be touched, and what is held is more likely to be in a cache. */
-void vod_slices_set_enough (VodSlices *slices, guint64 bytes);
+/* More than @n full slices in memory would only wait: nothing is appended beyond
+ * them as long as some of it will be free, unless rewrites are to be expected. 0:
+ * up to max_bytes. Of a source that is faster than any line, what is not held need
+ * not be touched, and what is held is more likely to be in a cache. */
+void vod_slices_set_enough (VodSlices *slices, guint n);
 
 /* Where the next byte goes. Nothing happens before it is written. */
 void vod_slices_seek (VodSlices *slices, guint64 position);

@@ -80,12 +80,16 @@ may_become_free (VodSlices *self)
   return FALSE;
 }
 
-/* Is what is held all that the workers can use? */
+/* Is what is held all that the workers can use, while @slice is filled? */
 static gboolean
-has_enough (VodSlices *self)
+has_enough (VodSlices *self, const VodSlice *slice)
 {
+  guint64 size = MAX (vod_slices_limit (self, slice),
+      vod_slices_full (&self->config, slice->number));
+
   return self->enough > 0 && !self->config.keep &&
-      vod_store_used (self->store) >= self->enough && may_become_free (self);
+      vod_store_used (self->store) / self->enough >= size &&
+      may_become_free (self);
 }
 
 /* Reads the bytes of @slice from its file. *@full: there is no memory for
@@ -226,7 +230,7 @@ plan_append (VodSlices *self, guint64 len, VodWritePlan *plan)
     slice = new_slice (self);
   }
   if (slice->bytes && slice->size == vod_extent_capacity (slice->bytes) &&
-      (has_enough (self) || !grow (self, slice->bytes)))
+      (has_enough (self, slice) || !grow (self, slice->bytes)))
     return VOD_WRITE_FULL;
 
   plan->slice = slice;
@@ -324,9 +328,9 @@ plan_rewrite (VodSlices *self, guint64 len, VodWritePlan *plan)
 }
 
 void
-vod_slices_set_enough (VodSlices *self, guint64 bytes)
+vod_slices_set_enough (VodSlices *self, guint n)
 {
-  self->enough = bytes;
+  self->enough = n;
 }
 
 VodWriteResult

@@ -6,6 +6,7 @@
 #include "vodupload-private.h"
 
 #define TICK G_USEC_PER_SEC
+#define HASTY_WAIT (20 * 1000)
 
 #define MAX_PARTS VOD_SESSION_MAX_PARTS
 #define WARN_PARTS 9000
@@ -99,11 +100,22 @@ static gboolean
 is_hasty (VodUpload *upload, gint64 now)
 {
   gboolean hasty = vod_haste_note (&upload->haste, now, upload->received);
-  guint64 enough = (upload->settings.parallel_uploads + (guint64)1) *
-      upload->settings.slice_size;
 
-  vod_slices_set_enough (upload->slices, hasty ? enough : 0);
+  vod_slices_set_enough (
+      upload->slices, hasty ? upload->settings.parallel_uploads + 1 : 0);
   return hasty;
+}
+
+/* There may be memory that was only not thought to be needed. */
+static void
+wait_in_haste (VodUpload *upload)
+{
+  vod_upload_ensure_workers (upload);
+  if (g_cond_wait_until (
+          &upload->room, &upload->lock, g_get_monotonic_time () + HASTY_WAIT))
+    return;
+  upload->haste.hasty = FALSE;
+  vod_slices_set_enough (upload->slices, 0);
 }
 
 static void
@@ -111,15 +123,17 @@ wait_while_full (VodUpload *upload)
 {
   gint64 since = g_get_monotonic_time ();
 
+  if (upload->haste.hasty) {
+    wait_in_haste (upload);
+    return;
+  }
   /* What was held back may go now. */
   if (upload->blocked_since == 0) {
     upload->blocked_since = since;
-    vod_upload_note (upload, VOD_LOG_TRACE, "upstream has to wait for room");
     g_cond_broadcast (&upload->work);
   }
   wait_for_room (upload);
   upload->blocked_time += g_get_monotonic_time () - since;
-  is_hasty (upload, g_get_monotonic_time ());
 }
 
 /* There is memory again. An outage is over when half of it is free. */

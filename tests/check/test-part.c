@@ -294,6 +294,22 @@ test_proven (Fixture *fixture, gconstpointer data)
   g_assert_error (fixture->error, VOD_ERROR, VOD_ERROR_READ);
 }
 
+/* It was as it should be when it was looked at, but not when it went out. */
+static void
+test_changes_on_its_way (Fixture *fixture, gconstpointer data)
+{
+  fixture->job.slice->proven = TRUE;
+  fixture->job.slice->crc64 = fixture->crc64;
+  answer (fixture, "\"any\"", &fixture->crc64);
+  send_part (fixture);
+  g_assert_no_error (fixture->error);
+
+  fixture->job.slice->crc64 ^= 1;
+  answer (fixture, "\"any\"", &fixture->crc64);
+  send_part (fixture);
+  g_assert_error (fixture->error, VOD_ERROR, VOD_ERROR_READ);
+}
+
 #define ADD(path, where, func)                                                 \
   g_test_add (path "/" where, Fixture, where, set_up, func, tear_down)
 
@@ -313,5 +329,6 @@ main (int argc, char **argv)
   ADD ("/part/is-there", "memory", test_is_there);
   ADD ("/part/is-there", "file", test_is_there);
   ADD ("/part/proven", "file", test_proven);
+  ADD ("/part/changes-on-its-way", "file", test_changes_on_its_way);
   return g_test_run ();
 }

@@ -463,18 +463,42 @@ test_enough_is_not_exceeded_while_there_is_something_to_send (void)
   VodSlicesConfig config = small_config (FALSE);
   g_autoptr (VodSlices) slices = vod_slices_new (&config);
 
-  vod_slices_set_enough (slices, 5 * UNIT);
-  put (slices, 'a', UNIT + 4 * UNIT);
+  vod_slices_set_enough (slices, 2);
+  put (slices, 'a', UNIT + 7 * UNIT);
   g_assert_cmpint (try_put (slices, 'b', 1), ==, VOD_WRITE_FULL);
-  g_assert_cmpuint (stats_of (slices).memory, ==, 5 * UNIT);
+  g_assert_cmpuint (stats_of (slices).memory, ==, 2 * 4 * UNIT);
 
   vod_slices_set_enough (slices, 0);
   put (slices, 'b', UNIT);
-  vod_slices_set_enough (slices, 5 * UNIT);
+  vod_slices_set_enough (slices, 2);
   g_assert_cmpint (try_put (slices, 'b', 1), ==, VOD_WRITE_FULL);
   confirm (slices, next (slices));
   confirm (slices, next (slices));
   put (slices, 'b', 3 * UNIT);
+}
+
+/* The floor grows beyond the size that was asked for: it is slices that are
+ * counted. */
+static void
+test_enough_is_of_slices_as_large_as_they_are (void)
+{
+  VodSlicesConfig config = small_config (FALSE);
+  g_autoptr (VodSlices) slices = NULL;
+  VodWriteResult result = VOD_WRITE_OK;
+
+  config.max_parts = 40;
+  config.slice_size = UNIT;
+  slices = vod_slices_new (&config);
+  vod_slices_set_enough (slices, 3);
+  while (vod_slices_count (slices) < 20) {
+    put (slices, 'a', UNIT / 2);
+    send_all (slices);
+  }
+  g_assert_cmpuint (vod_slices_full (&config, 20), ==, 4 * UNIT);
+  while (result == VOD_WRITE_OK)
+    result = try_put (slices, 'b', 1);
+  g_assert_cmpint (result, ==, VOD_WRITE_FULL);
+  g_assert_cmpuint (vod_slices_sendable (slices, NOW), ==, 2);
 }
 
 static void
@@ -483,9 +507,9 @@ test_enough_does_not_count_if_nothing_would_be_free (void)
   VodSlicesConfig config = small_config (FALSE);
   g_autoptr (VodSlices) slices = vod_slices_new (&config);
 
-  vod_slices_set_enough (slices, UNIT / 2);
-  put (slices, 'a', UNIT + 3 * UNIT);
-  g_assert_cmpuint (stats_of (slices).memory, ==, 4 * UNIT);
+  vod_slices_set_enough (slices, 1);
+  put (slices, 'a', UNIT + 4 * UNIT - 1);
+  g_assert_cmpuint (stats_of (slices).memory, ==, 5 * UNIT);
 }
 
 /* What is kept for rewrites must not be less for that. */
@@ -495,7 +519,7 @@ test_enough_does_not_count_if_rewrites_are_expected (void)
   VodSlicesConfig config = small_config (TRUE);
   g_autoptr (VodSlices) slices = vod_slices_new (&config);
 
-  vod_slices_set_enough (slices, UNIT);
+  vod_slices_set_enough (slices, 1);
   put (slices, 'a', UNIT + 3 * 4 * UNIT);
   g_assert_cmpuint (stats_of (slices).memory, ==, 13 * UNIT);
 }
@@ -912,8 +936,7 @@ model_push (Model *m)
   if (m->mode == FROM_SOURCE)
     len = MIN (len, SOURCE_SIZE - m->position);
   vod_slices_seek (m->slices, m->position);
-  vod_slices_set_enough (
-      m->slices, MAX (0, g_rand_int_range (m->rand, -16, 16) * UNIT));
+  vod_slices_set_enough (m->slices, MAX (0, g_rand_int_range (m->rand, -4, 4)));
   while (done < len) {
     gsize taken;
     VodWriteResult result =
@@ -1385,6 +1408,7 @@ main (int argc, char **argv)
   ADD (kept_slices_are_reused_oldest_first_and_never_the_head);
   ADD (held_back_slices_go_when_upstream_would_block);
   ADD (enough_is_not_exceeded_while_there_is_something_to_send);
+  ADD (enough_is_of_slices_as_large_as_they_are);
   ADD (enough_does_not_count_if_nothing_would_be_free);
   ADD (enough_does_not_count_if_rewrites_are_expected);
   ADD (gap_reads_as_zeros);

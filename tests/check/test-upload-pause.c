@@ -240,6 +240,33 @@ test_pausing_all_the_time (void)
   owner_free (owner);
 }
 
+static void
+have_much_memory (VodUploadSettings *settings, gpointer data)
+{
+  settings->slice_size = MIB;
+  settings->parallel_uploads = 2;
+  settings->max_size_bytes = 64 * MIB;
+}
+
+/* A file that is copied: most of the memory is thought not to be needed, but
+ * nothing is sent that would set any free. */
+static void
+test_haste_does_not_hold_back_while_there_is_room (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  Owner *owner = owner_new_adjusted (emulator, have_much_memory, NULL);
+  g_autofree guint8 *bytes = g_malloc0 (16 * MIB);
+  gsize taken;
+
+  vod_upload_set_paused (owner->upload, TRUE);
+  for (guint i = 0; i < 3; i++)
+    g_assert_cmpint (vod_upload_write (owner->upload, bytes, 16 * MIB, &taken),
+        ==, VOD_FLOW_OK);
+  g_assert_cmpuint (stats_of (owner).bytes_buffered, ==, 48 * MIB);
+  g_assert_cmpuint (stats_of (owner).blocked_time, ==, 0);
+  owner_free (owner);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -252,6 +279,8 @@ main (int argc, char **argv)
       "/upload/pause/complete", GINT_TO_POINTER (TRUE), test_the_end_waits);
   g_test_add_func (
       "/upload/pause/retry-duration", test_retry_duration_stands_still);
+  g_test_add_func (
+      "/upload/pause/haste", test_haste_does_not_hold_back_while_there_is_room);
   g_test_add_func ("/upload/pause/blocked", test_being_held_back_is_no_news);
   g_test_add_func ("/upload/pause/stop", test_stop_while_paused);
   g_test_add_func ("/upload/pause/all-the-time", test_pausing_all_the_time);
