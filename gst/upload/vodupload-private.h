@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What vodupload.c (the owner's side) shares with the workers' side (vodworker,
- * vodoutcome, vodask, vodprogress): the state of one upload, in one place under
+ * vodoutcome, vodfailure, …): the state of one upload, in one place under
  * one lock.
  *
  * upload->lock guards every field below "state". It is never held during I/O,
@@ -353,7 +353,25 @@ void vod_upload_return_to_lock (VodWorker *worker);
 
 void vod_upload_next_step (VodUpload *upload, VodStep step);
 
-/* Remembers that the service would not have the signature of @job, and why. */
+/* The upload is open: parts may be sent. Gives up the lock. */
+void vod_upload_begin_parts (VodWorker *worker);
+
+/* Complete got through: everything is there, and is compared with what comes
+ * now. Gives up the lock. */
+void vod_upload_note_completed (VodWorker *worker);
+
+/* The streaming thread copies into the slice for a moment; then it may change
+ * state. Gives up the lock. */
+void vod_upload_wait_unpinned (VodUpload *upload, const VodSlice *slice);
+
+/* @job is no request of the upload itself: it is settled, with @error if it has
+ * failed. FALSE: it is one. */
+gboolean
+vod_upload_settle_aside (VodWorker *worker, VodJob *job, const GError *error);
+
+/* --- vodfailure.c, with the lock ---
+ *
+ * Remembers that the service would not have the signature of @job, and why. */
 void vod_upload_note_refused (
     VodUpload *upload, const VodJob *job, const GError *error);
 

@@ -30,7 +30,7 @@ PAGES = {
 
 # Files, and functions, that only logs get their texts from.
 LOGS = ("vodnotes.c", "vodhttplog.c", "vodlog.c", "gstvoduploads.c:describe",
-        "gstvodreport.c:next_of", "vodoutcome.c:way_on")
+        "gstvodreport.c:next_of", "vodfailure.c:way_on")
 
 # Texts that look like messages and are none, each with the reason.
 NOT_POSTED = {
