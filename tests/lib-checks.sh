@@ -45,14 +45,16 @@ build_in() {
 # run_meson_tests FOLDER ARGUMENT... - meson test; each case inside a test
 # counts.
 run_meson_tests() {
-  local folder=$1 results=$1/meson-logs/testlog.junit.xml status=0 counts
+  local folder=$1 status=0 counts
 
   shift
-  rm -f "$results"
+  # The wrapper's name is in the file's.
+  rm -f "$folder"/meson-logs/testlog*.junit.xml
   say "--- meson test -C $folder $*"
   meson test -C "$folder" --no-rebuild --print-errorlogs "$@" </dev/null ||
     status=$?
-  if ! counts=$(python3 tests/count-junit.py "$results"); then
+  if ! counts=$(python3 tests/count-junit.py \
+    "$folder"/meson-logs/testlog*.junit.xml); then
     failed=$((failed + 1))
     failures+=("meson test $*")
     return 1
