@@ -124,15 +124,28 @@ class OperationsCase(unittest.TestCase):
                 break
         return result
 
-    def record(self, fragments):
-        """The recording, once so many fragments are committed."""
+    def record(self):
         unit = self.unit("vodsink-record@.service")
         for line in unit.commands("ExecStartPre"):
             self.assertEqual(self.run_line(line).code, 0)
-        program = self.start(*next(unit.commands("ExecStart")))
+        return self.start(*next(unit.commands("ExecStart")))
+
+    def record_media(self, fragments):
+        """The recording, once so many fragments are committed."""
+        program = self.record()
         program.wait_for(lambda: len(self.media()) >= fragments,
                          what="%d media" % fragments)
         return program
+
+    def record_spool(self):
+        """(the recording, its spool) once there is a good piece of it."""
+        before = self.spools()
+        program = self.record()
+
+        def grown():
+            return [path for path in self.spools() if path not in before
+                    and os.path.getsize(path) > 10000]
+        return program, program.wait_for(grown, what="a spool")[0]
 
     def stop(self, program):
         """As systemd does, with the unit's own signal."""
@@ -247,7 +260,7 @@ class TestSignature(OperationsCase):
 class TestRecording(OperationsCase):
     def test_one_signal_ends_it_with_everything_committed(self):
         self.set_up_camera()
-        program = self.record(2)
+        program = self.record_media(2)
         result = self.stop(program)
         self.assertEqual(result.code, 0, result.tail())
         self.assert_all_there(2)
@@ -258,29 +271,27 @@ class TestRecording(OperationsCase):
         self.assertTrue(glob.glob(self.path("cache", "vodsink", "*.bin")))
 
     def test_vod_resume_leaves_it_alone_and_finishes_the_dead(self):
-        self.set_up_camera()
-        program = self.record(1)
+        self.set_up_camera(
+            FRAGMENT_NS="60000000000",
+            MUXER_PROPERTIES="properties,fragment-duration=200")
+        program, dead = self.record_spool()
         program.kill()
-        dead = self.spools()
-        self.assertTrue(dead)
-        # Its names have the second in them.
-        program = self.record(len(self.media()) + 1)
+        time.sleep(1)  # the names have the second in them
+        program, alive = self.record_spool()
         result = self.resume()
         self.assertEqual(result.code, 0, result.tail())
         self.assertIn("in use now, left alone", result.out)
-        self.assertEqual([p for p in dead if os.path.exists(p)], [])
+        self.assertEqual(self.spools(), [alive])
+        self.assertEqual(len(self.media()), 1)
         self.assertTrue(program.running())
         self.assertEqual(self.stop(program).code, 0)
         self.assertEqual(self.spools(), [])
-        names = self.media()
-        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual(len(set(self.media())), 2)
+        self.assertFalse(os.path.exists(dead))
 
     def test_without_a_signature_it_is_kept_until_there_is_one(self):
         self.set_up_camera(sign=False)
-        unit = self.unit("vodsink-record@.service")
-        for line in unit.commands("ExecStartPre"):
-            self.run_line(line)
-        program = self.start(*next(unit.commands("ExecStart")))
+        program = self.record()
         program.wait_for(lambda: len(self.spools()) > 2, what="spools")
         self.assertIn("signature-url: the file cannot be read",
                       program.errors())
@@ -296,10 +307,7 @@ class TestRecording(OperationsCase):
         self.set_up_camera(SOURCE=CAMERA.replace(
             "15000", "300").replace("is-live=true", "is-live=true ! "
             "identity sleep-time=1000000", 1))
-        unit = self.unit("vodsink-record@.service")
-        for line in unit.commands("ExecStartPre"):
-            self.run_line(line)
-        result = self.run_line(next(unit.commands("ExecStart")))
+        result = self.record().finish()
         self.assertEqual(result.code, 1, result.tail())
         self.assertIn("Watchdog triggered", result.err)
 
