@@ -43,7 +43,8 @@ typedef struct {
 } Part;
 
 static GMutex lock;
-static Part parts[MAX_PARTS + 1]; /* of the one upload there is */
+static GHashTable *uploads; /* number -> Part[MAX_PARTS + 1] */
+static guint begun;
 static guint64 connections, requests, bytes;
 static SSL_CTX *tls;
 static KnownFile *known; /* NULL: none */
@@ -284,14 +285,17 @@ answer_api (Peer *peer, const gchar *target)
 }
 
 static gboolean
-answer_part (Peer *peer, guint number, guint64 size, guint64 crc64)
+answer_part (
+    Peer *peer, guint upload, guint number, guint64 size, guint64 crc64)
 {
+  Part *parts;
   g_autofree gchar *headers = g_strdup_printf (
       "ETag: \"%032x\"\r\nx-cos-hash-crc64ecma: %" G_GUINT64_FORMAT "\r\n",
       number, crc64);
 
   g_mutex_lock (&lock);
-  if (number <= MAX_PARTS)
+  parts = g_hash_table_lookup (uploads, GUINT_TO_POINTER (upload));
+  if (parts && number <= MAX_PARTS)
     parts[number] = (Part){size, crc64};
   g_mutex_unlock (&lock);
   return answer (peer, headers, "");
@@ -300,23 +304,31 @@ answer_part (Peer *peer, guint number, guint64 size, guint64 crc64)
 static gboolean
 answer_initiate (Peer *peer)
 {
+  g_autofree gchar *text = NULL;
+
   g_mutex_lock (&lock);
-  memset (parts, 0, sizeof parts);
-  g_mutex_unlock (&lock);
-  return answer (peer, "Content-Type: application/xml\r\n",
+  g_hash_table_insert (
+      uploads, GUINT_TO_POINTER (++begun), g_new0 (Part, MAX_PARTS + 1));
+  text = g_strdup_printf (
       "<InitiateMultipartUploadResult><Bucket>bench-1</Bucket><Key>k</Key>"
-      "<UploadId>upload</UploadId></InitiateMultipartUploadResult>");
+      "<UploadId>%u</UploadId></InitiateMultipartUploadResult>",
+      begun);
+  g_mutex_unlock (&lock);
+  return answer (peer, "Content-Type: application/xml\r\n", text);
 }
 
 static gboolean
-answer_complete (Peer *peer)
+answer_complete (Peer *peer, guint upload)
 {
   g_autofree gchar *headers = NULL;
   guint64 crc64 = 0;
+  const Part *parts;
 
   g_mutex_lock (&lock);
-  for (guint i = 1; i <= MAX_PARTS && parts[i].size > 0; i++)
+  parts = g_hash_table_lookup (uploads, GUINT_TO_POINTER (upload));
+  for (guint i = 1; parts && i <= MAX_PARTS && parts[i].size > 0; i++)
     crc64 = vod_crc64_combine (crc64, parts[i].crc64, parts[i].size);
+  g_hash_table_remove (uploads, GUINT_TO_POINTER (upload));
   g_mutex_unlock (&lock);
   headers = g_strdup_printf ("Content-Type: application/xml\r\n"
                              "x-cos-hash-crc64ecma: %" G_GUINT64_FORMAT "\r\n",
@@ -333,6 +345,7 @@ static gboolean
 serve (Peer *peer, const Request *request)
 {
   guint number = query_number (request->target, "partNumber=");
+  guint upload = query_number (request->target, "uploadId=");
   guint64 crc64 = 0, size = MAX (request->length, 0);
   gboolean taken;
 
@@ -356,10 +369,10 @@ serve (Peer *peer, const Request *request)
   if (g_str_has_prefix (request->target, "/signature"))
     return answer (peer, "", SIGNATURE);
   if (number > 0)
-    return answer_part (peer, number, size, crc64);
+    return answer_part (peer, upload, number, size, crc64);
   if (strcmp (request->method, "POST") == 0 &&
       strstr (request->target, "uploadId="))
-    return answer_complete (peer);
+    return answer_complete (peer, upload);
   if (strcmp (request->method, "POST") == 0 &&
       strstr (request->target, "?uploads"))
     return answer_initiate (peer);
@@ -429,6 +442,7 @@ main (int argc, char **argv)
   int listener, one = 1;
 
   signal (SIGPIPE, SIG_IGN);
+  uploads = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   for (int i = 1; i < argc; i++) {
     if (i + 2 < argc && strcmp (argv[i], "--tls") == 0) {
       load_tls (argv[i + 1], argv[i + 2]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * cos-c-upload: uploads a file with the official C SDK, for comparison. Compiled
- * by run.py where COS_C_SDK names a build of that SDK; no part of the project's
+ * by bench.py where COS_C_SDK names a build of that SDK; no part of the project's
  * own build.
  *
  *   cos-c-upload HOST:PORT FILE THREADS PART_SIZE MD5(0|1)
