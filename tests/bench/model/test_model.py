@@ -38,10 +38,25 @@ class Uploads(unittest.TestCase):
         return simulate(Config(**config), rate / 8, duration,
                         (line or 2.5 * rate) / 8, rtt)
 
-    def test_latency_does_not_grow_with_the_recording(self):
-        short = self.run_one(8e6, 60)
-        long = self.run_one(8e6, 3600)
-        self.assertLess(long.latency, short.latency + 1)
+    def longest_end(self, duration):
+        """Of recordings that end anywhere within a part."""
+        return max(self.run_one(8e6, duration + i * .13).latency
+                   for i in range(20))
+
+    def test_the_end_does_not_grow_before_the_floor_does(self):
+        short, long = self.run_one(8e6, 60), self.run_one(8e6, 960)
+        self.assertLess(long.parts, 1000)
+        self.assertAlmostEqual(
+            self.longest_end(960), self.longest_end(60), delta=.05)
+        self.assertLess(short.latency, .7)
+
+    def test_the_end_grows_no_faster_than_the_floor(self):
+        for duration in (1200, 3600, 4 * 3600):
+            parts = self.run_one(8e6, duration).parts
+            floor = model.floor(Config(), parts)
+            self.assertGreater(floor, MIB)
+            self.assertLess(self.longest_end(duration),
+                            2 * floor / 2.5e6 + .3)
 
     def test_a_day_fits(self):
         """60 GB are what the service takes."""
