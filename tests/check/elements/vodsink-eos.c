@@ -326,6 +326,13 @@ GST_START_TEST (test_flush_while_held_back_begins_again_at_byte_0)
 
 GST_END_TEST;
 
+/* After the first time, before the flush. */
+static gboolean
+was_opened_again (gpointer rig)
+{
+  return rig_count (rig, "progress-complete-open") == 2;
+}
+
 GST_START_TEST (test_flush_at_eos_begins_again_at_byte_0)
 {
   Rig *rig = rig_new (emulator, NULL);
@@ -348,7 +355,7 @@ GST_START_TEST (test_flush_at_eos_begins_again_at_byte_0)
   rig_push_segment (rig, 0);
   rig_push_bytes (rig, MIB);
   rig_pushed (rig);
-  fail_unless (rig_wait_state (rig, "uploading"));
+  fail_unless (test_wait_until (was_opened_again, rig, 10));
   rig_push_eos (rig);
   rig_assert_uploaded (rig, emulator, 0);
   fail_unless_equals_int (emulator_n_media (emulator), 1);

@@ -154,7 +154,7 @@ vodsink_outage_suite (void)
   Suite *suite = suite_create ("vodsink-outage");
   TCase *tc = tcase_create ("outage");
 
-  tcase_set_timeout (tc, 280);
+  tcase_set_timeout (tc, 900);
   tcase_add_test (tc, test_fifty_elements_wait_and_finish);
   suite_add_tcase (suite, tc);
   return suite;
