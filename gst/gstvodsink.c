@@ -9,7 +9,7 @@
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 -e v4l2src ! videoconvert ! x264enc ! h264parse ! mp4mux ! vodsink signature-url=https://sign.example.com/vod media-name="Lecture 12"
+ * gst-launch-1.0 -e v4l2src ! videoconvert ! video/x-raw,format=I420 ! x264enc ! h264parse ! mp4mux ! vodsink signature-url=https://sign.example.com/vod media-name="Lecture 12"
  * ]| Records a camera straight into a video on demand.
  */
 /*
