@@ -92,8 +92,8 @@ has_samples (Walk *walk, const Box *box)
       read_at (walk->fd, box->body, head, 12) && big_endian (head + 8, 4) > 0;
 }
 
-/* Does the box, which is whole, lead to a sample? Or is it one that announces
- * fragments? */
+/* Does the box, which is whole, lead to a sample? One that announces fragments
+ * (mvex) does not: they are still to come. */
 static gboolean
 leads_to_samples (Walk *walk, const Box *box, guint depth)
 {
@@ -101,7 +101,7 @@ leads_to_samples (Walk *walk, const Box *box, guint depth)
       "moov", "trak", "mdia", "minf", "stbl", NULL};
   Box child;
 
-  if (is (box, "mvex") || has_samples (walk, box))
+  if (has_samples (walk, box))
     return TRUE;
   if (depth == 0 || !g_strv_contains (parents, box->name))
     return FALSE;
@@ -117,11 +117,14 @@ static gboolean
 is_found_in (int fd, guint64 size)
 {
   Walk walk = {fd, BUDGET};
+  gboolean fragment = FALSE; /* a whole table; its media comes behind it */
   Box box;
 
   for (guint64 at = 0; at < size && read_box (&walk, at, size, &box);
        at = box.end) {
-    if (is (&box, "moof"))
+    if (is (&box, "moof") && box.end <= size)
+      fragment = TRUE;
+    if (fragment && is (&box, "mdat") && box.body < size)
       return TRUE;
     if (is (&box, "moov") && box.end <= size &&
         leads_to_samples (&walk, &box, DEPTH))

@@ -11,8 +11,8 @@
 G_BEGIN_DECLS
 
 /* @type: file extension, or NULL. Of @fd, the first @size bytes count. Those
- * of the mp4 family survive a cut if they are fragmented, or a table of contents
- * with samples is there (robust muxing). */
+ * of the mp4 family survive a cut if some media of a fragment, or a table of
+ * contents with samples (robust muxing), is there. */
 gboolean vod_container_survives_cut (const gchar *type, int fd, guint64 size);
 
 G_END_DECLS

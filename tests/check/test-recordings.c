@@ -175,20 +175,47 @@ test_robust_mp4 (void)
 }
 
 static void
+put_fragment (GByteArray *bytes)
+{
+  put_box (bytes, "moof", 8);
+  put_box (bytes, "mdat", 8);
+}
+
+/* moov, which says that fragments follow */
+static void
+put_announcement (GByteArray *bytes)
+{
+  guint at = open_box (bytes, "moov");
+
+  put_box (bytes, "mvhd", 20);
+  put_box (bytes, "mvex", 0);
+  close_box (bytes, at);
+}
+
+static void
 test_fragmented_mp4 (void)
 {
-  g_autoptr (GByteArray) announced = begin_mp4 ();
+  g_autoptr (GByteArray) bytes = begin_mp4 ();
   g_autoptr (GByteArray) begun = begin_mp4 ();
-  guint at = open_box (announced, "moov");
 
-  put_box (announced, "mvhd", 20);
-  put_box (announced, "mvex", 0);
-  close_box (announced, at);
-  g_assert_true (survives ("mp4", announced));
+  /* An announcement is no frame; nor is a table without its media. */
+  put_announcement (bytes);
+  g_assert_false (survives ("mp4", bytes));
+  put_box (bytes, "moof", 8);
+  g_assert_false (survives ("mp4", bytes));
+  g_byte_array_set_size (bytes, bytes->len - 1);
+  g_assert_false (survives ("mp4", bytes));
+  g_byte_array_append (bytes, (const guint8 *)"", 1);
+  put_number (bytes, 100);
+  put_name (bytes, "mdat");
+  g_assert_false (survives ("mp4", bytes));
+  g_byte_array_append (bytes, (const guint8 *)"", 1);
+  g_assert_true (survives ("mp4", bytes));
 
   put_moov (begun, 0);
+  put_box (begun, "mdat", 8);
   g_assert_false (survives ("mp4", begun));
-  put_box (begun, "moof", 8);
+  put_fragment (begun);
   g_assert_true (survives ("mp4", begun));
 }
 
@@ -203,11 +230,11 @@ test_hostile_mp4 (void)
   guint at;
 
   g_byte_array_append (bytes, endless, sizeof endless);
-  put_box (bytes, "moof", 8);
+  put_fragment (bytes);
   g_assert_false (survives ("mp4", bytes));
   g_byte_array_set_size (bytes, 0);
   g_byte_array_append (bytes, tiny, sizeof tiny);
-  put_box (bytes, "moof", 8);
+  put_fragment (bytes);
   g_assert_false (survives ("mp4", bytes));
 
   /* As deep as it likes. */
@@ -223,7 +250,7 @@ test_hostile_mp4 (void)
   g_byte_array_set_size (bytes, 0);
   for (guint i = 0; i < 100000; i++)
     put_box (bytes, "free", 0);
-  put_box (bytes, "moof", 8);
+  put_fragment (bytes);
   g_assert_false (survives ("mp4", bytes));
 }
 
