@@ -265,7 +265,8 @@ test_many_uploads_share_the_budget (void)
   /* A thread that has given its slot to another is seen for a moment more. */
   g_test_message ("at most %u workers", most);
   g_assert_cmpuint (most, <=, MANY + VOD_BUDGET + 8);
-  g_assert_cmpuint (most, >, VOD_BUDGET);
+  /* Each has one anyway; how many more there are at once, the machine decides. */
+  g_assert_cmpuint (most, >, MANY + VOD_BUDGET / 4);
   g_assert_cmpuint (emulator_n_media (emulator), ==, MANY);
   free_all (owners, MANY);
 }
