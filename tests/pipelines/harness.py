@@ -41,8 +41,11 @@ RESUME = None
 
 
 def configure(build):
-    """@build: the folder of meson."""
+    """@build: the folder of meson; anything else ends the program, before
+    something is written there."""
     global BUILD, REPLAY, APP, FRAGMENTS, RESUME
+    if not os.path.isfile(os.path.join(build, "build.ninja")):
+        refuse("%s is no build folder: it has no build.ninja" % ascii(build))
     BUILD = os.path.abspath(build)
     REPLAY = os.path.join(BUILD, "tests", "pipelines", "replay")
     APP = os.path.join(BUILD, "tests", "pipelines", "app")
@@ -62,6 +65,14 @@ def configure(build):
     os.environ["XDG_STATE_HOME"] = os.path.join(
         BUILD, "tests", "pipelines", "state")
     become_subreaper()
+
+
+def refuse(problem):
+    """Ends the program as one that was called wrongly."""
+    print("%s\nusage: %s BUILD-FOLDER [WORD...]\n"
+          "Runs the tests whose names contain one of the words, or all."
+          % (problem, sys.argv[0]), file=sys.stderr)
+    sys.exit(2)
 
 
 # ---- processes ----
@@ -574,6 +585,9 @@ def main(module="__main__"):
                 suite.addTest(test)
 
     walk(unittest.TestLoader().loadTestsFromModule(sys.modules[module]))
+    if suite.countTestCases() == 0:
+        refuse("no test has a name with %s" % (
+            " or ".join(map(ascii, words)) or "anything at all"))
     print("TAP version 13", flush=True)
     result = TapResult(sys.stdout)
     suite.run(result)
