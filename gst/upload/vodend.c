@@ -74,14 +74,26 @@ vod_upload_claim_end (VodUpload *upload)
 }
 
 void
+vod_upload_forget (VodUpload *upload)
+{
+  VodLocal *local = local_of (upload);
+
+  if (local)
+    vod_local_committed (local, upload->result.file_id);
+}
+
+/* Whoever is killed before the owner has heard it goes on from the session, and
+ * hears the same. Who sees that it has ended finds nothing left. */
+void
 vod_upload_tell_success (VodUpload *upload)
 {
+  VodLocal *local = upload->local;
+  g_autofree gchar *kept = NULL;
   VodUploadResult result = {
       .file_id = upload->result.file_id,
       .video_url = upload->result.video_url,
       .cover_url = upload->result.cover_url,
       .verify_content = upload->result.verify_content,
-      .spool_location = upload->kept_spool,
   };
   VodSlicesStats stats;
 
@@ -92,8 +104,12 @@ vod_upload_tell_success (VodUpload *upload)
   result.parts = vod_slices_count (upload->slices);
   g_mutex_unlock (&upload->lock);
 
+  if (local)
+    kept = vod_local_keep_copy (local, result.file_id);
+  result.spool_location = kept;
   upload->events.milestone (VOD_UPLOAD_CLOSED, upload->data);
   upload->events.finished (&result, upload->data);
+  vod_upload_forget (upload);
 
   g_mutex_lock (&upload->lock);
   if (upload->end == VOD_END_NONE)

@@ -21,6 +21,7 @@ struct _VodLocal {
   GMutex lock;         /* guards what follows */
   gboolean spool_left; /* nothing is written to the spool any more, … */
   gchar *left_path;    /* … which is there; NULL: it is another's */
+  gchar *kept;         /* the copy that outlives the upload */
   VodSession *session; /* NULL: the end, see the header */
   gboolean broken;     /* nothing can be noted any more */
   guint attempt;

@@ -66,6 +66,7 @@ vod_local_free (VodLocal *local)
   vod_session_state_clear (&local->media);
   g_clear_error (&local->trouble);
   g_free (local->left_path);
+  g_free (local->kept);
   g_mutex_clear (&local->lock);
   g_free (local->dir);
   g_free (local->key);
@@ -350,49 +351,62 @@ vod_local_leave_spool (VodLocal *local)
 
 /* --- the end --------------------------------------------------------------*/
 
-/* A name that no recording has, which vod_session_list() passes over. */
-static gchar *
-keep_copy (VodLocal *local, const gchar *path, const gchar *file_id)
+/* The spool has failed before the stream came to the end of what an earlier
+ * recording left, which may be all there is of that. */
+static gboolean
+is_anothers_too (const VodLocal *local)
+{
+  return local->spool && vod_spool_left (local->spool) > 0;
+}
+
+/* A name that no recording has, which vod_session_list() passes over. With the
+ * lock. */
+static void
+keep_copy (VodLocal *local, const gchar *file_id)
 {
   g_autofree gchar *name = g_strconcat ("kept-", file_id, ".media", NULL);
+  g_autofree gchar *path = vod_local_media_path (local);
   gchar *kept;
 
   g_strcanon (name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-.", '_');
   kept = vod_session_path (local->dir, local->key, name);
   if (rename (path, kept) != 0) {
     g_free (kept);
-    return g_strdup (path);
+    kept = g_steal_pointer (&path);
   }
-  return kept;
+  local->kept = kept;
 }
 
 gchar *
+vod_local_keep_copy (VodLocal *local, const gchar *file_id)
+{
+  gchar *kept;
+
+  g_mutex_lock (&local->lock);
+  if (local->session && local->keep_spool && local->spool &&
+      !local->spool_left && !local->kept && !is_anothers_too (local))
+    keep_copy (local, file_id);
+  kept = g_strdup (local->kept);
+  g_mutex_unlock (&local->lock);
+  return kept;
+}
+
+void
 vod_local_committed (VodLocal *local, const gchar *file_id)
 {
   g_autofree gchar *path = NULL;
-  gchar *kept = NULL;
-  VodSession *session;
-  gboolean whole;
 
-  /* The spool has failed before the stream came to the end of what an earlier
-   * recording left, which may be all there is of that. */
-  if (local->spool && vod_spool_left (local->spool) > 0) {
+  if (is_anothers_too (local)) {
     vod_local_discard (local, VOD_LOCAL_FAILED);
-    return NULL;
+    return;
   }
+  g_free (vod_local_keep_copy (local, file_id));
   g_mutex_lock (&local->lock);
-  session = g_steal_pointer (&local->session);
   path = spool_path (local);
-  whole = !local->spool_left;
-  g_mutex_unlock (&local->lock);
-  if (session == NULL)
-    return NULL;
-  if (path && whole && local->keep_spool)
-    kept = keep_copy (local, path, file_id);
-  else if (path)
+  if (local->session && path && !local->kept)
     unlink (path);
-  vod_session_delete (session);
-  return kept;
+  g_clear_pointer (&local->session, vod_session_delete);
+  g_mutex_unlock (&local->lock);
 }
 
 void

@@ -85,11 +85,17 @@ gboolean vod_local_has_spool (VodLocal *local);
 /* What went wrong with the session since the last call, once; or NULL. */
 GError *vod_local_take_trouble (VodLocal *local);
 
+/* The media is committed: gives a spool that is to be kept its name, and returns
+ * the path; NULL: none is. The session stays: who is killed before the owner has
+ * heard of it goes on from there, and hears the same. */
+gchar *vod_local_keep_copy (VodLocal *local, const gchar *file_id);
+
 /* --- the end, one of these; nothing is noted any more ---------------------*/
 
-/* The media is committed: nothing is left, but for a spool that is to be kept,
- * whose new path is returned. */
-gchar *vod_local_committed (VodLocal *local, const gchar *file_id);
+/* The media is committed, and the owner knows: nothing is left but for what
+ * vod_local_keep_copy() keeps, which is done if it was not. May come from two
+ * threads; when it returns another upload can begin. */
+void vod_local_committed (VodLocal *local, const gchar *file_id);
 
 /* Another run may go on. */
 void vod_local_keep (VodLocal *local);

@@ -101,8 +101,8 @@ vod_upload_wait_unpinned (VodUpload *upload, const VodSlice *slice)
     g_cond_wait (&upload->work, &upload->lock);
 }
 
-/* From here on nothing fails the upload; what is kept of it is not needed any
- * more. The cover may have to be exchanged. */
+/* From here on nothing fails the upload. What is kept of it stays until the owner
+ * knows; the cover may have to be exchanged before. */
 static void
 settle_commit (VodWorker *worker, VodJob *job)
 {
@@ -123,9 +123,6 @@ settle_commit (VodWorker *worker, VodJob *job)
     vod_cover_announce (&upload->cover, NULL);
   vod_upload_report_done (upload, &upload->result);
   vod_upload_leave_lock (worker);
-  if (upload->local)
-    upload->kept_spool =
-        vod_local_committed (upload->local, upload->result.file_id);
   vod_upload_tell_progress (upload, TRUE);
   cover = vod_upload_find_cover (upload, TRUE);
   vod_upload_return_to_lock (worker);

@@ -172,7 +172,6 @@ struct _VodUpload {
   gboolean committed; /* the media is: nothing can fail the upload any more */
   gboolean hurry;     /* … and nobody waits for its cover */
   VodApiCommitted result;
-  gchar *kept_spool;
   GBytes *exchange; /* the cover to be, while it is exchanged … */
   VodApiApplied *exchange_applied; /* … and its place */
   guint exchanges;
@@ -485,8 +484,12 @@ gboolean vod_upload_is_let_go (gpointer data);
 gboolean vod_upload_claim_end (VodUpload *upload);
 
 /* The media is committed, and nothing is left to be done. With the lock, which
- * it gives up to tell the owner. */
+ * it gives up to tell the owner; only then what is kept on this machine goes. */
 void vod_upload_tell_success (VodUpload *upload);
+
+/* … or because nobody listens any more. The media is committed. Without the
+ * lock. */
+void vod_upload_forget (VodUpload *upload);
 
 /* It ends at @end, before it was committed; unless @keep, what is up is to be
  * deleted. With the lock. Returns the requests under way, for

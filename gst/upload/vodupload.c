@@ -128,7 +128,6 @@ upload_clear (gpointer memory)
   g_clear_pointer (&upload->exchange, g_bytes_unref);
   g_clear_pointer (&upload->exchange_applied, vod_api_applied_unref);
   vod_api_committed_clear (&upload->result);
-  g_free (upload->kept_spool);
   g_clear_pointer (&upload->applied, vod_api_applied_unref);
   g_free (upload->region);
   g_free (upload->region_blamed);
@@ -243,14 +242,15 @@ void
 vod_upload_stop (VodUpload *upload, gboolean discard)
 {
   GPtrArray *requests = NULL;
-  gboolean keep = vod_upload_is_kept (upload), failing;
+  gboolean keep = vod_upload_is_kept (upload), failing, committed;
 
   vod_reporter_stop (upload->reporter);
   g_mutex_lock (&upload->lock);
   if (upload->committed)
     vod_upload_end_exchange (upload);
+  committed = upload->committed;
   failing = upload->ending;
-  keep = upload->committed || (keep && !discard && !upload->discard_on_stop);
+  keep = committed || (keep && !discard && !upload->discard_on_stop);
   if (upload->end != VOD_END_NONE) {
     keep = upload->keep_at_stop;
     upload->keep_at_stop = TRUE;
@@ -260,8 +260,11 @@ vod_upload_stop (VodUpload *upload, gboolean discard)
   }
   g_mutex_unlock (&upload->lock);
 
-  vod_upload_let_go (
-      upload, keep, discard ? VOD_LOCAL_FLUSHED : VOD_LOCAL_FAILED);
+  if (committed)
+    vod_upload_forget (upload);
+  else
+    vod_upload_let_go (
+        upload, keep, discard ? VOD_LOCAL_FLUSHED : VOD_LOCAL_FAILED);
   if (requests) {
     vod_upload_write_notes (upload);
     if (!failing)

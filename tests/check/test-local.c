@@ -238,8 +238,9 @@ end (VodLocal *local, End how)
       break;
     case COMMIT:
       reach_end (local);
-      kept = vod_local_committed (local, "528/../x");
+      kept = vod_local_keep_copy (local, "528/../x");
       g_assert_null (kept);
+      vod_local_committed (local, "528/../x");
       break;
     default:
       break;
@@ -712,7 +713,8 @@ test_a_spool_that_is_left_can_be_found (void)
     keys = vod_session_list (dir, NULL);
     for (guint n = 0; left[n]; n++)
       g_assert_true (g_strv_contains ((const gchar *const *)keys, left[n]));
-    g_assert_null (vod_local_committed (local, "1"));
+    g_assert_null (vod_local_keep_copy (local, "1"));
+    vod_local_committed (local, "1");
     g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
     assert_text (taken, "somebody's");
     vod_local_free (local);
@@ -762,7 +764,10 @@ test_a_kept_spool_gets_a_name_of_its_own (void)
     g_assert_nonnull (local);
     g_assert_null (opened.recovered);
     put (local, OLD);
-    kept = vod_local_committed (local, i ? "a/../b" : "5285890784");
+    kept = vod_local_keep_copy (local, i ? "a/../b" : "5285890784");
+    g_assert_true (vod_local_is_kept (local));
+    vod_local_committed (local, "9");
+    vod_local_committed (local, "9");
     g_assert_nonnull (kept);
     folder = g_path_get_dirname (kept);
     g_assert_cmpstr (folder, ==, dir);
@@ -791,7 +796,8 @@ test_a_commit_never_deletes_what_was_not_reached (void)
   write_file (media, OLD, 0600);
   local = open_local (dir, TRUE, NULL);
   put (local, "the");
-  g_assert_null (vod_local_committed (local, "1"));
+  g_assert_null (vod_local_keep_copy (local, "1"));
+  vod_local_committed (local, "1");
   vod_local_free (local);
   assert_text (media, OLD);
   assert_free (dir);

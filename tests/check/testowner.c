@@ -126,9 +126,12 @@ on_finished (const VodUploadResult *result, gpointer data)
   owner->finished_size = result->size;
   owner->finished_parts = result->parts;
   owner->kept_spool = g_strdup (result->spool_location);
+  owner->file_id = g_strdup (result->file_id);
   owner->cover_url = g_strdup (result->cover_url);
   g_mutex_unlock (&owner->lock);
   tell (owner, "finished");
+  if (owner->at_finish)
+    owner->at_finish (owner->at_finish_data ? owner->at_finish_data : owner);
 }
 
 static void
@@ -251,6 +254,7 @@ owner_free (Owner *owner)
   g_free (owner->error_text);
   g_free (owner->recovered);
   g_free (owner->kept_spool);
+  g_free (owner->file_id);
   g_free (owner->cover_url);
   g_free (owner->mishap_text);
   g_free (owner->spool_location);

@@ -27,13 +27,15 @@ typedef struct {
   gchar *spool_location; /* of the error */
   gchar *recovered;      /* the last recording that was set aside */
   gchar *kept_spool;
-  gchar *cover_url; /* of the finish */
+  gchar *file_id, *cover_url; /* of the finish */
   guint mishaps;
   gint mishap_code, mishap_number; /* of the last one */
   gchar *mishap_text;
   /* Called with the owner, if set before. */
   void (*at_mishap) (gpointer data);
   void (*at_progress) (gpointer data);
+  void (*at_finish) (gpointer data);
+  gpointer at_finish_data; /* if not the owner */
   guint64 finished_size;
   guint finished_parts;
   guint64 last_loaded, last_total;
