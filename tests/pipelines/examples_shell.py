@@ -43,10 +43,8 @@ pcm.microphone { type file slave.pcm "null" file "/dev/null" format raw
 
 def commands():
     """Heading -> (names of the variables to fill in, command)."""
-    with open(os.path.join(harness.ROOT, "docs", "examples.md")) as f:
-        shell = f.read().split("\n## Shell\n", 1)[1].split("\n## ", 1)[0]
     found = {}
-    for part in shell.split("\n### ")[1:]:
+    for part in page().split("\n### ")[1:]:
         heading, text = part.split("\n", 1)
         block, = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
         first, rest = block.split("\n", 1)
@@ -55,6 +53,18 @@ def commands():
         else:
             found[heading] = ([], block)
     return found
+
+
+def page():
+    with open(os.path.join(harness.ROOT, "docs", "examples.md")) as f:
+        return f.read().split("\n## Shell\n", 1)[1].split("\n## ", 1)[0]
+
+
+def vod(home):
+    """What the page's own line makes of $VOD, in the shell that knows least."""
+    line, = re.findall(r"^export VOD=.*$", page(), re.M)
+    return harness.run(["sh", "-c", line + '; printf %s "$VOD"'],
+                       env={"HOME": home}).out
 
 
 def free_port():
@@ -91,16 +101,21 @@ class Case(unittest.TestCase):
 
     # -- the command --
 
-    def command(self, heading, **variables):
-        """Runs it; @variables: for those that are to be filled in."""
+    def command(self, heading, silent=False, **variables):
+        """Runs it, @silent: without its last line, which is the sound's;
+        @variables: for those that are to be filled in."""
         names, text = commands()[heading]
+        if silent:
+            text = text.strip().rsplit("\\\n", 1)[0]
         env = {name: variables.pop(name) for name in names}
-        signature = self.path("signature")
+        # Where README has it.
+        signature = self.path(".config/vod-signature")
+        os.makedirs(os.path.dirname(signature))
         with open(signature, "w") as f:
             f.write(vodwire.upload_signature())
         os.chmod(signature, 0o600)
-        env["VOD"] = "endpoint=http://127.0.0.1:%d signature-url=file://%s" % (
-            self.emulator.port, signature)
+        env["VOD"] = "endpoint=http://127.0.0.1:%d %s" % (
+            self.emulator.port, vod(self.where))
         self.program = self.start(harness.Program(
             ["bash", "-c", text], cwd=self.where, env={
                 **env, **variables, "XDG_STATE_HOME": self.path("state")}))
@@ -120,6 +135,9 @@ class Case(unittest.TestCase):
         """What was uploaded, in a file."""
         result = self.program.finish()
         self.assertEqual(result.code, 0, result.tail())
+        return self.uploaded(name)
+
+    def uploaded(self, name):
         self.assertEqual(self.spooled(), 0)
         media, = self.emulator.state()["media"]
         self.assertEqual(media["name"], name)
@@ -175,6 +193,28 @@ class TestShell(Case):
         self.command("A camera by RTSP", CAMERA=camera.url)
         self.ctrl_c_after(60000)
         self.check_live(self.media("Front door"))
+
+    def test_live_ones_survive_a_crash(self):
+        """what is kept on the disk is such that it plays without its end"""
+        kept = [text for _, text in commands().values()
+                if "spool=true" in text]
+        self.assertGreaterEqual(len(kept), 5)
+        for text in kept:
+            self.assertIn("mp4mux fragment-duration=", text)
+
+    def test_camera_and_a_crash(self):
+        """a camera by RTSP, kill -9, vod-resume: what was recorded plays"""
+        camera = self.start(Camera())
+        self.command("A camera by RTSP", CAMERA=camera.url)
+        self.program.wait_for(lambda: self.spooled() >= 60000, 60, "bytes")
+        self.program.signal(signal.SIGKILL)
+        self.program.finish()
+        self.assertGreater(self.spooled(), 0)
+        result = harness.run([
+            harness.RESUME, "--state-dir", self.path("state/vodsink"),
+            "--signature-file", self.path(".config/vod-signature")])
+        self.assertEqual(result.code, 0, result.tail())
+        self.check_live(self.uploaded("Front door"))
 
     def test_tee(self):
         """a copy in a local file: the bytes are equal"""
@@ -282,6 +322,12 @@ class TestShell(Case):
         self.assertEqual(frames["h264"], 8 * RATE)
         self.assertAlmostEqual(frames["aac"], 8 * 44100 / 1024, delta=5)
         self.check_loud(path)
+
+    def test_transcode_silent(self):
+        """transcode a file without sound"""
+        self.made("%s -t 4 -c:v mpeg4 film.mkv" % PICTURE)
+        self.command("Transcode a file", silent=True, FILE="film.mkv")
+        self.assertEqual(self.decode(self.media("Film")), {"h264": 4 * RATE})
 
     def test_hls(self):
         """from HLS to one mp4: all frames of all segments"""
