@@ -194,13 +194,13 @@ class Recorder:
         base = os.path.splitext(options.database)[0]
         self.options, self.rows = options, Rows(options.database)
         self.prefix = os.path.basename(base)
+        settings = dict([item.split("=", 1) for item in options.set],
+                        **{"signature-url": options.signature_url})
         self.settings = dict(
-            [item.split("=", 1) for item in options.set],
-            **{"signature-url": options.signature_url, "spool": "true",
-               "state-dir": base + ".spool", "fatal-errors": "false"})
-        self.resumer = Resumer(self.rows, base + ".resume", [
-            "vod-resume", "--state-dir", base + ".spool", "--signature-url",
-            options.signature_url, *("--set=" + item for item in options.set)])
+            settings, **{"spool": "true", "state-dir": base + ".spool",
+                         "fatal-errors": "false"})
+        self.resumer = Resumer(self.rows, base + ".resume", base + ".spool",
+                               settings)
         self.loop = GLib.MainLoop()
         self.sessions = []
         self.stops = []  # threads that stop pipelines: a source may hang
@@ -265,8 +265,9 @@ class Recorder:
 def setting(text):
     sink = Gst.ElementFactory.make("vodsink")
     if not sink or not sink.find_property(text.split("=")[0]) or \
-            "=" not in text:
-        raise argparse.ArgumentTypeError("not a property of vodsink: " + text)
+            "=" not in text or "\n" in text:
+        raise argparse.ArgumentTypeError("not a property of vodsink: " +
+                                         text.split("=")[0])
     return text
 
 

@@ -10,6 +10,7 @@ import os
 import re
 import sqlite3
 import subprocess
+import tempfile
 import threading
 
 # recording -> uploading -> done
@@ -74,8 +75,10 @@ class Resumer:
     """vod-resume, for the fragments whose row is "left". What it says is kept in
     a file, so that it is not lost if this program is."""
 
-    def __init__(self, rows, path, command):
-        self.rows, self.path, self.command = rows, path, command
+    def __init__(self, rows, path, state_dir, settings):
+        """@settings: of vodsink, by name; they may be secret."""
+        self.rows, self.path, self.state_dir = rows, path, state_dir
+        self.settings = settings
         self.process = None
         self.asked = set()  # the rows that were left when it was started
         self.note(None)
@@ -85,11 +88,18 @@ class Resumer:
         names = self.rows.left()
         if names and self.process is None:
             self.asked = names
-            with open(self.path, "w", encoding="utf-8") as output:
+            # Everybody sees command lines; a file without a name nobody.
+            with open(self.path, "w", encoding="utf-8") as output, \
+                    tempfile.TemporaryFile("w", encoding="utf-8") as options:
+                for item in self.settings.items():
+                    print("%s=%s" % item, file=options, flush=True)
                 # pylint: disable=consider-using-with
                 self.process = subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "TERM", *self.command],
-                    stdin=subprocess.DEVNULL, stdout=output)
+                    ["setpriv", "--pdeathsig", "TERM", "vod-resume",
+                     "--state-dir", self.state_dir, "--options-file",
+                     "/proc/self/fd/%d" % options.fileno()],
+                    stdin=subprocess.DEVNULL, stdout=output,
+                    pass_fds=[options.fileno()])
         return True  # for GLib: again
 
     def look(self):

@@ -23,7 +23,7 @@ enum {
 };
 
 static VodSettings settings;
-static gchar *state_dir, *discard_key;
+static gchar *state_dir, *options_file, *discard_key;
 static gboolean list, dry_run, incomplete, show_version;
 
 static GOptionEntry entries[] = {
@@ -34,11 +34,17 @@ static GOptionEntry entries[] = {
     {"signature-url", 'u', 0, G_OPTION_ARG_STRING, &settings.signature_url,
         "Where an upload signature comes from: https:, http: or file:", "URL"},
     {"signature-file", 'f', 0, G_OPTION_ARG_FILENAME, &settings.signature_file,
-        "File with an upload signature, read whenever one is needed; only its "
-        "owner may read it",
+        "File with an upload signature, read whenever one is needed; it must "
+        "be yours, and nobody else may read it",
         "FILE"},
     {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &settings.set,
-        "Set a property of vodsink (may be repeated)", "PROP=VALUE"},
+        "Set a property of vodsink (may be repeated); everybody who runs ps "
+        "sees it",
+        "PROP=VALUE"},
+    {"options-file", 'o', 0, G_OPTION_ARG_FILENAME, &options_file,
+        "File with lines PROP=VALUE, as --set has them, for what is secret; it "
+        "must be yours, and nobody else may read it",
+        "FILE"},
     {"list", 'l', 0, G_OPTION_ARG_NONE, &list, "List what is there", NULL},
     {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &dry_run, "Say what would be done",
         NULL},
@@ -412,7 +418,9 @@ main (gint argc, gchar **argv)
   gst_init (NULL, NULL);
   GST_ELEMENT_REGISTER (vodsink, NULL);
   settings.state_dir = vod_session_choose_dir (state_dir);
-  if (!vod_settings_check (&settings, &error)) {
+  if ((options_file &&
+          !vod_settings_read_options (&settings, options_file, &error)) ||
+      !vod_settings_check (&settings, &error)) {
     g_printerr ("vod-resume: %s\n", error->message);
     return EXIT_USAGE;
   }

@@ -10,7 +10,7 @@
 #include "cloud/vodsignature.h"
 #include "gstvodsink.h"
 
-#define SIGNATURE_MAX 65536 /* bytes; JSON may be around it */
+#define FILE_MAX 65536 /* bytes; JSON may be around a signature */
 
 /* Without these there would be no going on. */
 static const gchar *const ours[] = {"fatal-errors", "name", "parent", "resume",
@@ -30,7 +30,7 @@ fail (GError **error, const gchar *format, ...)
   return FALSE;
 }
 
-/* --- the signature file ---------------------------------------------------*/
+/* --- files with secrets ---------------------------------------------------*/
 
 static gssize
 read_all (int fd, gchar *text, gsize size)
@@ -45,46 +45,60 @@ read_all (int fd, gchar *text, gsize size)
   return n < 0 ? -1 : (gssize)len;
 }
 
-/* Checked on the open file, so that it cannot be exchanged in between. */
-static gssize
-read_private (const gchar *path, gchar *text, gsize size, GError **error)
+static gboolean
+is_private (int fd)
 {
-  int fd = open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   struct stat info;
-  gssize len;
+
+  return fstat (fd, &info) == 0 && S_ISREG (info.st_mode) &&
+      (info.st_mode & 077) == 0 && info.st_uid == geteuid ();
+}
+
+/* Checked on the open file, so that it cannot be exchanged in between. NUL
+ * terminated; *@len may be FILE_MAX + 1: there is more. */
+static gchar *
+read_private (const gchar *path, gsize *len, GError **error)
+{
+  g_autofree gchar *text = g_malloc0 (FILE_MAX + 2);
+  g_autofree gchar *shown = g_filename_display_name (path);
+  int fd = open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  gssize got;
 
   if (fd < 0) {
-    fail (error, "%s cannot be opened: %s", path, g_strerror (errno));
-    return -1;
+    fail (error, "%s cannot be opened: %s", shown, g_strerror (errno));
+    return NULL;
   }
-  if (fstat (fd, &info) != 0 || !S_ISREG (info.st_mode) ||
-      (info.st_mode & 077) != 0) {
+  if (!is_private (fd)) {
     close (fd);
-    fail (error, "%s can be used by others: chmod 600 %s", path, path);
-    return -1;
+    fail (error, "%s can be used by others, or is not yours: chmod 600 %s",
+        shown, shown);
+    return NULL;
   }
-  len = read_all (fd, text, size);
-  if (len < 0)
-    fail (error, "%s cannot be read: %s", path, g_strerror (errno));
+  got = read_all (fd, text, FILE_MAX + 1);
+  if (got < 0)
+    fail (error, "%s cannot be read: %s", shown, g_strerror (errno));
   close (fd);
-  return len;
+  *len = (gsize)MAX (got, 0);
+  return got < 0 ? NULL : g_steal_pointer (&text);
 }
+
+/* --- the signature file ---------------------------------------------------*/
 
 gchar *
 vod_settings_read_signature (const gchar *path, GError **error)
 {
-  g_autofree gchar *text = g_malloc (SIGNATURE_MAX + 1);
+  gsize len;
+  g_autofree gchar *text = read_private (path, &len, error);
   g_autofree gchar *shown = g_filename_display_name (path);
-  gssize len = read_private (path, text, SIGNATURE_MAX + 1, error);
   gchar *signature;
 
-  if (len < 0)
+  if (text == NULL)
     return NULL;
-  if (len > SIGNATURE_MAX) {
+  if (len > FILE_MAX) {
     fail (error, "%s is too long to be a signature", shown);
     return NULL;
   }
-  signature = vod_signature_parse (text, (gsize)len, error);
+  signature = vod_signature_parse (text, len, error);
   if (signature == NULL)
     g_prefix_error (error, "%s: ", shown);
   return signature;
@@ -102,6 +116,64 @@ on_get_signature (GstElement *sink, gpointer data)
     return signature;
   g_printerr ("vod-resume: %s\n", error->message);
   return g_strdup ("");
+}
+
+/* --- the options file -----------------------------------------------------*/
+
+/* Strict in the name, because errors show names: a file that is none of options
+ * may hold a secret in its place. */
+static gboolean
+is_option (const gchar *line)
+{
+  gsize len = strspn (line, "abcdefghijklmnopqrstuvwxyz-_");
+
+  return len > 0 && len <= 32 && line[len] == '=' &&
+      g_utf8_validate (line, -1, NULL);
+}
+
+/* The lines that are options, or NULL. */
+static GPtrArray *
+parse_options (gchar **lines, const gchar *shown, GError **error)
+{
+  g_autoptr (GPtrArray) options = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; lines[i]; i++) {
+    if (lines[i][0] == '\0' || lines[i][0] == '#')
+      continue;
+    if (!is_option (lines[i])) {
+      fail (error, "%s: line %u is not PROPERTY=VALUE", shown, i + 1);
+      return NULL;
+    }
+    g_ptr_array_add (options, g_strdup (lines[i]));
+  }
+  return g_steal_pointer (&options);
+}
+
+gboolean
+vod_settings_read_options (
+    VodSettings *settings, const gchar *path, GError **error)
+{
+  gsize len;
+  g_autofree gchar *text = read_private (path, &len, error);
+  g_autofree gchar *shown = g_filename_display_name (path);
+  g_auto (GStrv) lines = NULL, set = settings->set;
+  GPtrArray *options;
+
+  settings->set = NULL;
+  if (text == NULL)
+    return FALSE;
+  if (len > FILE_MAX || strlen (text) != len)
+    return fail (error, "%s is too long, or not text", shown);
+  lines = g_strsplit (text, "\n", -1);
+  options = parse_options (lines, shown, error);
+  if (options == NULL)
+    return FALSE;
+  /* What comes later counts. */
+  for (guint i = 0; set && set[i]; i++)
+    g_ptr_array_add (options, g_strdup (set[i]));
+  g_ptr_array_add (options, NULL);
+  settings->set = (gchar **)g_ptr_array_free (options, FALSE);
+  return TRUE;
 }
 
 /* --- --set ----------------------------------------------------------------*/

@@ -18,6 +18,14 @@ typedef struct {
   gchar **set; /* PROP=VALUE…; or NULL */
 } VodSettings;
 
+/* Puts the lines of the file @path, PROP=VALUE each, before what is in
+ * @settings->set, which takes precedence by that; empty lines and those that
+ * begin with '#' are left out. Only its owner, who must be us, may be able to
+ * use the file: it may hold secrets, of which no error shows anything. After an
+ * error @settings->set is NULL. */
+gboolean vod_settings_read_options (
+    VodSettings *settings, const gchar *path, GError **error);
+
 /* Can all that be set? The error says what not. Reads the signature file. */
 gboolean vod_settings_check (const VodSettings *settings, GError **error);
 
@@ -36,7 +44,8 @@ GstElement *vod_settings_sink_new (
 gboolean vod_settings_latch (
     const VodSettings *settings, VodUploadSettings *upload, GError **error);
 
-/* The signature in the file, which only its owner may read; a secret. */
+/* The signature in the file, which only its owner, who must be us, may be able
+ * to use; a secret. */
 gchar *vod_settings_read_signature (const gchar *path, GError **error);
 
 G_END_DECLS

@@ -309,6 +309,48 @@ class TestRecorder(Case):
         for name in names:
             self.assertGreater(self.decode(media[name])["h264"], 0)
 
+    def commands(self):
+        """The command lines of the recorder and of what it has started."""
+        found = []
+        us = self.recorder.pid
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/status" % pid) as f:
+                    parent = int(re.search(r"PPid:\t(\d+)", f.read())[1])
+                with open("/proc/%s/cmdline" % pid) as f:
+                    if us in (parent, int(pid)):
+                        found.append(f.read().replace("\0", " "))
+            except OSError:  # it has ended
+                pass
+        return found
+
+    def test_secrets(self):
+        """recorder: what it was given in a file is on no command line, also
+        not on vod-resume's"""
+        path = os.path.join(self.where, "secrets")
+        with open(path, "w") as f:
+            f.write('--set\nsignature-headers=headers,Authorization=(string)'
+                    '"Bearer SECRET"\n')
+        self.emulator.faults({"op": "ApplyUploadUGC", "drop": True})
+        self.record(PICTURE, "@secrets", "--set", "retry-duration=2",
+                    "--resume-every", "1")
+        seen = []
+
+        def resumed():
+            seen.extend(self.commands())
+            return [line for line in seen if line.startswith("vod-resume ")]
+
+        line = self.wait_for(resumed, "vod-resume")[0]
+        self.assertIn("--options-file /proc/self/fd/", line)
+        self.assertNotIn("SECRET", "".join(seen))
+        self.assertNotIn("/signature", line)
+        self.emulator.clear_faults()
+        self.wait_for(lambda: self.rows() and not self.rows("left"),
+                      "all are sent")
+        self.assertFalse([name for name in os.listdir(self.where)
+                          if "option" in name])
+        self.end()
+
     def test_a_lost_fragment(self):
         """recorder: what the service does not take is in the row, and the
         recording goes on"""

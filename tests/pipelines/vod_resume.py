@@ -356,12 +356,15 @@ class TestEnded(ResumeCase):
 
 
 class TestFailures(ResumeCase):
-    def signature(self, **how):
-        path = os.path.join(self.where, "signature")
+    def private(self, name, text):
+        path = os.path.join(self.where, name)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
                           0o600), "w") as f:
-            f.write(vodwire.upload_signature(**how))
+            f.write(text)
         return path
+
+    def signature(self, **how):
+        return self.private("signature", vodwire.upload_signature(**how))
 
     def test_wrong_signature(self):
         """a signature that the service refuses loses nothing"""
@@ -477,6 +480,52 @@ class TestFailures(ResumeCase):
         self.assertEqual(read(self.file(key, "session")), before)
         self.assertEqual(self.emulator.state()["requests"].get(
             "CommitUploadUGC"), None)
+
+    def test_options_file(self):
+        """what is in it counts, but --set takes precedence"""
+        key = self.ended("ts", "Film")
+        data = read(self.file(key))
+        path = self.private("options", "# a comment\n\nmedia-name=Other\n"
+                            "signature-url=%s/signature\n" % self.base)
+        media = self.check_finished("Film", data, self.resume(
+            "--options-file", path, "--set", "media-name=Film",
+            signature=False))
+        self.assertEqual(self.sent_since_kill(), media["parts"] - 1)
+        self.ended("ts", "Second")
+        result = self.resume("-o", path, signature=False)
+        self.assertIn("/Other.ts\n", result.out)
+
+    def test_options_files_that_are_refused(self):
+        """others' files and what is none of options; nothing of it is shown"""
+        secret = vodwire.upload_signature()
+        path = os.path.join(self.where, "options")
+        for text, said in (
+                (secret, "line 1 is not"), ("\n%s=" % secret, "line 2 is not"),
+                ("timeout=5\r\n" + secret, "line 2 is not"),
+                ("signature-url\n", "line 1"), (" timeout=5", "line 1"),
+                ("=" + secret, "line 1"), ("timeout=5\0", "not text"),
+                ("#" * (1 << 16) + "\n", "too long"),
+                ("timeout=" + secret, "--set timeout"),
+                ("nonsense=" + secret, "no such property"),
+                ("spool=false", "vod-resume itself")):
+            with self.subTest(text):
+                self.private("options", text)
+                result = self.resume("-o", path, code=2, signature=False)
+                self.assertIn(said, result.err)
+                self.assertNotIn(secret, result.out + result.err)
+        self.private("options", "timeout=5")
+        self.resume("-o", path, signature=False)
+        os.chmod(path, 0o604)
+        self.assertIn("chmod 600", self.resume(
+            "-o", path, code=2, signature=False).err)
+        self.assertIn("cannot be opened", self.resume(
+            "-o", path + "x", code=2, signature=False).err)
+        for option in ("-o", "-f") if os.geteuid() == 0 else ():
+            self.private("options", "timeout=5")
+            os.chmod(path, 0o600)
+            os.chown(path, 1, 1)
+            self.assertIn("not yours", self.resume(
+                option, path, code=2, signature=False).err)
 
     def test_help(self):
         """--help tells the exit codes, --version the version"""
