@@ -23,9 +23,14 @@
  * and put a server in front of it that speaks https, which this one does not:
  *   export SIGN_TOKEN="$(head -c 32 /dev/urandom | base64)"
  *   ./sign-service --port 8700 --address 0.0.0.0
- * They show it with the property signature-headers:
- *   ./upload --set signature-url=https://sign.example.com/vod --set \
- *       signature-headers='"headers,Authorization=(string)\"Bearer TOKEN\""' a.mp4
+ * They show it in a header: programs by the property signature-headers, but a
+ * command line is seen by everybody who runs ps. So, for what has no other way,
+ * curl takes it from a file, and gets a signature into another, again before it
+ * expires (see systemd/vodsink-signature.service):
+ *   umask 077
+ *   echo "Authorization: Bearer $SIGN_TOKEN" >token
+ *   curl -sSf -H @token -o signature https://sign.example.com/vod
+ *   ./upload --set signature-url=file:$PWD/signature a.mp4
  *
  * It answers GET /vod with {"signature":"…"}, and everything else, also
  * with parameters behind it, with an error. Nothing of it is logged. SIGTERM
@@ -37,8 +42,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* A fresh one is asked for whenever one is needed, so this need not be long. */
-#define LIFETIME 600
+/* Longer than a file with one is kept (systemd/vodsink-signature.timer). */
+#define LIFETIME 3600
 
 static const gchar *secret_id, *secret_key, *token;
 static gint port;

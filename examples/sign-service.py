@@ -5,8 +5,17 @@ that the secret key stays on this one. Python's standard library is all it needs
 
     export VOD_SECRET_ID=AKID… VOD_SECRET_KEY=… SIGN_TOKEN=a-long-random-word
     examples/sign-service.py --port 8700
-    gst-launch-1.0 … ! vodsink signature-url=http://127.0.0.1:8700/vod \\
-        signature-headers='"headers,Authorization=(string)\\"Bearer a-long-random-word\\""'
+    examples/get-signature.py http://127.0.0.1:8700/vod "…"
+
+get-signature.py takes SIGN_TOKEN from its environment. recorder.py takes it from a
+private file of arguments (@FILE), in which are the two lines
+
+    --set
+    signature-headers=headers,Authorization=(string)"Bearer a-long-random-word"
+
+and gst-launch-1.0, which has no such way, a signature from a file that
+systemd/vodsink-signature.service keeps fresh (signature-url=file:…). Do not give
+the token itself to gst-launch-1.0: everybody on the machine who runs ps sees it.
 
 Without SIGN_TOKEN it serves whoever can reach it, therefore on this machine
 alone. It speaks plain http: for other machines put a server that speaks https
@@ -20,13 +29,16 @@ import http.server
 import ipaddress
 import json
 import os
+import re
 import secrets
 import sys
 import threading
 import time
 import urllib.parse
 
-LIFETIME = 600    # seconds that a signature is good for; vodsink asks again
+# Seconds that a signature is good for: longer than a file with one is kept
+# (systemd/vodsink-signature.timer).
+LIFETIME = 3600
 PER_MINUTE = 600  # signatures, to all askers together
 ASKERS = 32       # at a time
 PATIENCE = 5      # seconds that an asker may be silent
@@ -50,7 +62,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path != "/vod":
             self.answer(404, {"message": "there is only /vod"})
         elif not self.is_allowed():
-            self.answer(403, {"message": "who are you?"})
+            self.answer(401 if os.environ.get("SIGN_TOKEN") else 403,
+                        {"message": "who are you?"})
         elif not self.server.take_one():
             self.answer(429, {"message": "too many, try again in a minute"})
         else:
@@ -65,8 +78,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.headers.get("Authorization", "").encode(),
                 b"Bearer " + token.encode())
         # A web page that calls its own host 127.0.0.1 must get nothing.
-        host = self.headers.get("Host", "").rsplit(":", 1)[0]
-        return host in ("localhost", "127.0.0.1")
+        host = re.fullmatch(r"(localhost|[\d.]+|\[[\da-f:]+\])(:\d+)?",
+                            self.headers.get("Host", ""), re.ASCII)
+        try:
+            return bool(host) and (
+                host[1] == "localhost" or
+                ipaddress.ip_address(host[1].strip("[]")).is_loopback)
+        except ValueError:
+            return False
 
     def answer(self, status, what):
         body = json.dumps(what).encode()
@@ -129,7 +148,10 @@ def main():
     for name in ("VOD_SECRET_ID", "VOD_SECRET_KEY"):
         if not os.environ.get(name):
             parser.error("the variable %s is not set" % name)
-    if not options.address.is_loopback and not os.environ.get("SIGN_TOKEN"):
+    token = os.environ.get("SIGN_TOKEN")
+    if token is not None and len(token.encode()) < 16:
+        parser.error("SIGN_TOKEN must have 16 characters at least")
+    if not options.address.is_loopback and not token:
         parser.error("beyond this machine, SIGN_TOKEN must be set")
     with Server((str(options.address), options.port)) as server:
         print("listening on http://%s:%d/vod" % server.server_address,

@@ -596,10 +596,10 @@ class TestSignService(ExampleCase):
                                        "expireTime", "random"})
         now = int(fields["currentTimeStamp"][0])
         self.assertTrue(before <= now <= time.time())
-        self.assertEqual(int(fields["expireTime"][0]), now + 600)
+        self.assertEqual(int(fields["expireTime"][0]), now + 3600)
         same = harness.run(
             [os.path.join(harness.BUILD, "examples", "vod-sign", "vod-sign"),
-             "--expires=600", "--now=%d" % now,
+             "--expires=3600", "--now=%d" % now,
              "--random=" + fields["random"][0]], env=KEYS)
         self.assertEqual(same.out.strip(), signature)
         self.assertNotEqual(json.loads(self.ask()[1])["signature"], signature)
@@ -632,6 +632,7 @@ class TestSignService(ExampleCase):
         port = self.signer[2]
         for status, arguments in (
                 (200, {}), (200, {"Host": "localhost:" + port}),
+                (200, {"Host": "[::1]:" + port}), (200, {"Host": "[::1]"}),
                 (400, {"target": "/vod?expire=7776000"}),
                 (400, {"target": "/vod?"}),
                 (404, {"target": "/"}), (404, {"target": "/vod/"}),
@@ -667,7 +668,8 @@ class TestSignService(ExampleCase):
         for env, arguments in (
                 ({}, []), ({"VOD_SECRET_ID": "a"}, []),
                 (dict(KEYS, VOD_SECRET_KEY=""), []),
-                (dict(KEYS, SIGN_TOKEN="short"), []),
+                (dict(KEYS, SIGN_TOKEN="x" * 15), []),
+                (dict(KEYS, SIGN_TOKEN=""), []),
                 (KEYS, ["--address=0.0.0.0"]), (KEYS, ["--address=here"]),
                 (KEYS, ["--port=65536"]), (KEYS, ["more"])):
             with self.subTest((env, arguments)):
@@ -692,7 +694,7 @@ def commands(name):
         comment = f.read().split("*/\n")[1]
     text = re.sub(r" \\\n \*  *", " ", comment)
     text = re.sub(r"\|\n \*  *", "| ", text)
-    return re.findall(r"^ \*   ((?:cc|export|\./).*)$", text, re.M)
+    return re.findall(r"^ \*   ((?:cc|export|umask|echo|curl|\./).*)$", text, re.M)
 
 
 class TestComments(ExampleCase):
@@ -717,9 +719,9 @@ class TestComments(ExampleCase):
     def adapt(self, line):
         line = line.replace("127.0.0.1:PORT", self.url[len("http://"):])
         line = line.replace("--port 8700", "--port 0")
-        if "https://sign.example.com/vod" in line:
-            line = line.replace("https://sign.example.com/vod",
-                                self.url + "/signature")
+        line = line.replace("https://sign.example.com/vod",
+                            self.url + "/signature")
+        if "endpoint=" not in line:
             line = line.replace(" --set ", " --set endpoint=%s --set "
                                 % self.url, 1)
         if line.startswith("./get-signature") and "--endpoint" not in line:
@@ -730,7 +732,7 @@ class TestComments(ExampleCase):
         """Returns what was run; exports count for what follows."""
         exports, ran = [], []
         for line in commands(name):
-            if line.startswith("export"):
+            if line.startswith(("export", "umask")):
                 exports.append(line)
                 continue
             line = self.adapt(line)
@@ -773,7 +775,7 @@ class TestComments(ExampleCase):
             f.write("#!/bin/sh\nGST_PLUGIN_PATH=build/gst exec %s \"$@\"\n"
                     % example("upload"))
             os.chmod(f.name, 0o700)
-        self.assertEqual(len(self.check("sign-service", 1)), 3)
+        self.assertEqual(len(self.check("sign-service", 1)), 5)
 
     def test_each_is_in_the_list(self):
         """docs/examples.md names each, and no other"""

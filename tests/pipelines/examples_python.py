@@ -31,7 +31,8 @@ PICTURE = ("videotestsrc num-buffers=%d ! video/x-raw,width=320,height=240,"
 
 def secrets(token=TOKEN):
     return {"VOD_SECRET_ID": vodwire.SECRET_ID,
-            "VOD_SECRET_KEY": vodwire.SECRET_KEY, "SIGN_TOKEN": token}
+            "VOD_SECRET_KEY": vodwire.SECRET_KEY,
+            **({"SIGN_TOKEN": token} if token is not None else {})}
 
 
 class Service(harness.Program):
@@ -115,7 +116,7 @@ class TestSignService(Case):
                 secret_id, key, now, lifetime, random))
 
     def test_a_pipeline(self):
-        """sign-service: signature-url and signature-headers, as its head says;
+        """sign-service: signature-url and signature-headers upload with it;
         no secret is written anywhere"""
         emulator = self.emulate()
         service = self.started(Service())
@@ -141,8 +142,8 @@ class TestSignService(Case):
         one, other = (service.ask()[1]["signature"] for _ in range(2))
         self.assertNotEqual(one, other)
         for status, ask in (
-                (403, {"token": None}), (403, {"token": TOKEN[:-1]}),
-                (403, {"token": TOKEN + "x"}), (403, {"token": "\xe4"}),
+                (401, {"token": None}), (401, {"token": TOKEN[:-1]}),
+                (401, {"token": TOKEN + "x"}), (401, {"token": "\xe4"}),
                 (404, {"path": "/"}), (404, {"path": "/vod?x=y"}),
                 (404, {"path": "http://127.0.0.1/vod"}),
                 (501, {"method": "POST"}), (501, {"method": "DELETE"})):
@@ -156,9 +157,13 @@ class TestSignService(Case):
     def test_without_a_token(self):
         """sign-service: without a token, no web page that calls its host
         127.0.0.1 gets a signature"""
-        service = self.started(Service(token=""))
+        service = self.started(Service(token=None))
         for host, status in (("127.0.0.1:%d" % service.port, 200),
-                             ("localhost", 200), ("evil.example.com", 403),
+                             ("localhost", 200), ("[::1]", 200),
+                             ("[::1]:%d" % service.port, 200),
+                             ("[::2]", 403), ("[::1", 403), ("::1", 403),
+                             ("192.0.2.1", 403), ("127.0.0.1.1", 403),
+                             ("x@127.0.0.1", 403), ("evil.example.com", 403),
                              ("evil.example.com:%d" % service.port, 403),
                              ("127.0.0.1.example.com", 403), ("", 403)):
             self.assertEqual(service.ask(token=None, Host=host)[0], status,
@@ -170,10 +175,12 @@ class TestSignService(Case):
         for env, args, said in (
                 ({"VOD_SECRET_ID": ""}, [], "VOD_SECRET_ID"),
                 ({"VOD_SECRET_KEY": ""}, [], "VOD_SECRET_KEY"),
-                ({"SIGN_TOKEN": ""}, ["--address", "0.0.0.0"], "SIGN_TOKEN")):
+                ({"SIGN_TOKEN": "x" * 15}, [], "16 characters"),
+                ({"SIGN_TOKEN": ""}, [], "16 characters"),
+                ({}, ["--address", "0.0.0.0"], "SIGN_TOKEN")):
             result = harness.run(
                 [sys.executable, SERVICE, "--port", "0", *args],
-                env={**secrets(), **env})
+                env={**secrets(None), **env})
             self.assertEqual(result.code, 2, result.tail())
             self.assertIn(said, result.err)
             self.assertNotIn(vodwire.SECRET_KEY, result.out + result.err)

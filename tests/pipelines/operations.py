@@ -235,6 +235,19 @@ class TestUnits(OperationsCase):
 
 
 class TestSignature(OperationsCase):
+    def test_the_examples_sign_for_longer_than_the_timer_waits(self):
+        """and for so long that it may fail to fetch one once"""
+        timer = dict(units.settings(os.path.join(
+            UNITS, "vodsink-signature.timer"), "[Timer]"))
+        longest = sum(60 * int(re.fullmatch(r"(\d+)min", timer[name])[1])
+                      for name in ("OnUnitInactiveSec", "RandomizedDelaySec"))
+        self.assertGreaterEqual(longest, 60)
+        for name, pattern in (("sign-service.py", r"^LIFETIME = (\d+)$"),
+                              ("sign-service.c", r"^#define LIFETIME (\d+)$")):
+            text = read(os.path.join(harness.ROOT, "examples", name))
+            lifetime, = re.findall(pattern, text, re.M)
+            self.assertGreater(int(lifetime), 2 * longest, name)
+
     def test_it_is_fetched_with_the_token_and_is_private(self):
         with harness.Wire(self.emulator.port) as wire:
             self.base = wire.url

@@ -8,8 +8,8 @@ import re
 import shlex
 
 
-def settings(path):
-    """[(name, value)] of [Service], in order."""
+def settings(path, wanted="[Service]"):
+    """[(name, value)] of that section, in order."""
     with open(path, encoding="utf-8") as f:
         text = re.sub(r"\\\n\s*", " ", f.read())
     found, section = [], None
@@ -17,7 +17,7 @@ def settings(path):
         line = line.strip()
         if line.startswith("["):
             section = line
-        elif line and line[0] not in "#;" and section == "[Service]":
+        elif line and line[0] not in "#;" and section == wanted:
             name, value = line.split("=", 1)
             found.append((name.strip(), value.strip()))
     return found
