@@ -4,7 +4,7 @@
 (recorder_rows.py), and a source that may go away and come back.
 
     apt-get install python3-gi gir1.2-gstreamer-1.0
-    examples/recorder.py -u file:///run/user/1000/vod-signature cam1.db \\
+    examples/recorder.py -u file://$HOME/.config/vod-signature cam1.db \\
         rtsp://camera/stream
     examples/recorder.py -u … cam1.db "rtspsrc location=rtsp://camera/stream name=c
         c. ! rtph264depay ! h264parse ! split.video
