@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""docs/README.zh-CN.md has the commands, links, tables and sections of README,
-in the same order; only comments in commands, and the text, are in Chinese.
+"""Each page in Chinese has the commands, links, tables and sections of the English
+one, in the same order; only comments in commands, and the text, are in Chinese.
 
 usage: check_translation.py SOURCE_DIR
 """
@@ -10,26 +10,34 @@ import re
 import sys
 
 ENGLISH, CHINESE = "README.md", "docs/README.zh-CN.md"
+PAGES = [
+    (ENGLISH, CHINESE),
+    ("docs/migrating-from-vod-wx-sdk.md",
+     "docs/migrating-from-vod-wx-sdk.zh-CN.md"),
+]
+IN_ENGLISH = {chinese: english for english, chinese in PAGES}
 
 
 def code_blocks(text):
     """Without comments and blank ends of lines."""
     blocks = re.findall(r"^( *)```(\w*)\n(.*?)^ *```$", text, re.M | re.S)
     return [(kind, [line for line in
-                    (re.sub(r"(^|\s+)#.*$", "", line).strip()
+                    (re.sub(r"(^|\s+)(#.*|/\*.*\*/)$", "", line).strip()
                      for line in body.splitlines()) if line])
             for _, kind, body in blocks]
 
 
 def links(text, page):
-    """Where they lead, seen from the root; not those to the translation."""
+    """Where they lead, seen from the root and in English; not those between a page
+    and its translation."""
     found = []
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if link.startswith("#"):
             link = "#"
         elif not re.match(r"https?:", link):
             link = os.path.normpath(os.path.join(os.path.dirname(page), link))
-        if link not in (ENGLISH, CHINESE):
+            link = IN_ENGLISH.get(link, link)
+        if link != IN_ENGLISH.get(page, page):
             found.append(link)
     return found
 
@@ -50,15 +58,16 @@ def items(text):
     return re.findall(r"^(?:\d+\.|\*|#+)(?= )", text, re.M)
 
 
-def main():
-    texts = {}
-    for page in (ENGLISH, CHINESE):
-        with open(os.path.join(sys.argv[1], page), encoding="utf-8") as f:
-            texts[page] = f.read()
-    more = texts[ENGLISH].split("\n## More\n", 1)[1]
-    for link in links(more, ENGLISH):
-        if link not in links(texts[CHINESE], CHINESE):
-            print(f"to be added to {CHINESE}, in the same place: {link}")
+def missing(english, chinese):
+    """Links of README's "More" that the translation lacks: what to add."""
+    more = english.split("\n## More\n", 1)[1]
+    there = links(chinese, CHINESE)
+    return [link for link in links(more, ENGLISH) if link not in there]
+
+
+def compare(english_page, chinese_page, texts):
+    """(things compared, differences)"""
+    english_text, chinese_text = texts
     compared, differences = 0, 0
     for what, of in {
             "command": lambda t, _: code_blocks(t),
@@ -68,21 +77,40 @@ def main():
             "item": lambda t, _: items(re.sub(r"^ *```.*?^ *```$", "", t,
                                               flags=re.M | re.S)),
     }.items():
-        english = of(texts[ENGLISH], ENGLISH)
-        chinese = of(texts[CHINESE], CHINESE)
+        english = of(english_text, english_page)
+        chinese = of(chinese_text, chinese_page)
         compared += len(english)
         for i in range(max(len(english), len(chinese))):
             a = english[i] if i < len(english) else None
             b = chinese[i] if i < len(chinese) else None
             if a != b:
                 differences += 1
-                print(f"{what} {i + 1}: {a} here, {b} in {CHINESE}")
+                print(f"{what} {i + 1}: {a} in {english_page}, "
+                      f"{b} in {chinese_page}")
                 break
-    if CHINESE not in texts[ENGLISH] or "../README.md" not in texts[CHINESE]:
-        differences += 1
-        print("one does not lead to the other")
-    print(f"{compared} things compared, {differences} differences")
-    return 1 if differences or compared < 40 else 0
+    for page, text, other in ((english_page, english_text, chinese_page),
+                              (chinese_page, chinese_text, english_page)):
+        way = os.path.relpath(other, os.path.dirname(page))
+        if f"]({way})" not in text:
+            differences += 1
+            print(f"{page} does not lead to {other}")
+    return compared, differences
+
+
+def main():
+    texts = {}
+    for page in (p for pair in PAGES for p in pair):
+        with open(os.path.join(sys.argv[1], page), encoding="utf-8") as f:
+            texts[page] = f.read()
+    for link in missing(texts[ENGLISH], texts[CHINESE]):
+        print(f"to be added to {CHINESE}, in the same place: {link}")
+    failed = False
+    for pair in PAGES:
+        compared, differences = compare(*pair, [texts[page] for page in pair])
+        print(f"{pair[1]}: {compared} things compared, "
+              f"{differences} differences")
+        failed |= differences > 0 or compared < 40
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
