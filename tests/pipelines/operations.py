@@ -236,7 +236,8 @@ class TestUnits(OperationsCase):
 
 class TestSignature(OperationsCase):
     def test_the_examples_sign_for_longer_than_the_timer_waits(self):
-        """and for so long that it may fail to fetch one once"""
+        """the examples' signatures last until the timer has fetched another,
+        also if it fails once"""
         timer = dict(units.settings(os.path.join(
             UNITS, "vodsink-signature.timer"), "[Timer]"))
         longest = sum(60 * int(re.fullmatch(r"(\d+)min", timer[name])[1])
