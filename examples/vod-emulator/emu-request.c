@@ -8,6 +8,7 @@
 #include "emu-request.h"
 
 #include "emu-connection.h"
+#include "emu-origin.h"
 #include "emu-raw.h"
 #include "emu-util.h"
 
@@ -409,25 +410,13 @@ after_delay (EmuRequest *request)
   }
 }
 
-static gboolean
-is_local_origin (const char *origin)
-{
-  static const char *const hosts[] = {"localhost", "127.0.0.1", "::1"};
-  g_autoptr (GUri) uri = g_uri_parse (origin, G_URI_FLAGS_NONE, NULL);
-  const char *host = uri != NULL ? g_uri_get_host (uri) : NULL;
-
-  for (guint i = 0; host != NULL && i < G_N_ELEMENTS (hosts); i++)
-    if (strcmp (host, hosts[i]) == 0)
-      return TRUE;
-  return FALSE;
-}
-
 gboolean
 emu_request_is_foreign (EmuRequest *request)
 {
   const char *origin = emu_request_header (request, "Origin");
 
-  return origin != NULL && !is_local_origin (origin);
+  return (origin != NULL && !emu_origin_is_local (origin)) ||
+      !emu_host_is_ours (request->host);
 }
 
 /* Web pages of this machine may use the emulator, those of others not. */
@@ -436,7 +425,7 @@ add_cors_headers (EmuRequest *request)
 {
   const char *origin = emu_request_header (request, "Origin");
 
-  if (origin == NULL || !is_local_origin (origin))
+  if (origin == NULL || !emu_origin_is_local (origin))
     return;
   emu_request_set_header (request, "Access-Control-Allow-Origin", origin);
   emu_request_set_header (request, "Vary", "Origin");

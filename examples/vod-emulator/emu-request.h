@@ -73,7 +73,7 @@ gint64 emu_request_now (EmuRequest *request);
 const char *emu_request_header (EmuRequest *request, const char *name);
 void emu_request_set_header (
     EmuRequest *request, const char *name, const char *value);
-/* Does a web page of another machine ask? */
+/* Does a web page of another machine ask, or who may be one (emu-origin.h)? */
 gboolean emu_request_is_foreign (EmuRequest *request);
 /* Asks the faults; call once, when op, part and host are known. */
 void emu_request_match_faults (EmuRequest *request);

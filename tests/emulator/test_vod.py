@@ -333,6 +333,31 @@ class TestService(VodCase):
         self.assertEqual(answer.status, 200)
         self.assertIn("PUT", answer.headers["access-control-allow-methods"])
 
+    def test_names_that_were_led_to_this_machine_are_refused(self):
+        client = Client(self.emulator)
+        port = ":%d" % self.emulator.port
+        for host, status in (
+                ("localhost", 200), ("LocalHost" + port, 200),
+                ("127.0.0.1" + port, 200), ("127.0.0.2", 200),
+                ("[::1]" + port, 200), ("[::1]", 200), ("192.0.2.1:1", 200),
+                ("upload.localhost" + port, 200), ("vod2.qcloud.com", 200),
+                ("vodreport.qcloud.com:443", 200),
+                ("b-1.cos.ap-beijing.myqcloud.com", 200),
+                ("b-1.cos.ap-beijing.tencentcos.cn:443", 200),
+                ("example.com", 403), ("example.com" + port, 403),
+                ("localhost.example.com" + port, 403), ("notlocalhost", 403),
+                ("127.0.0.1.example.com", 403), ("vod2.qcloud.com.", 403),
+                ("myqcloud.com.example.com", 403), ("a@localhost", 403),
+                ("a-1.cos.b.myqcloud.com.example.com", 403),
+                ("x" * 300, 403)):
+            for path in ("/signature", "/api/state", "/api/faults", "/",
+                         "/api/live", "/page/main.js"):
+                with self.subTest(host=host, path=path):
+                    answer = client.request("GET", path, [("Host", host)])
+                    self.assertEqual(answer.status, status)
+                    if status == 403:
+                        self.assertEqual(answer.text().count("signature"), 0)
+
     def test_page_escapes_names(self):
         upload = Upload(self.emulator, videoName="a & 'b' &lt;")
         upload.send(b"x")
