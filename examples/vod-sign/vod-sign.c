@@ -198,6 +198,15 @@ read_key_file (Secret *secret, GError **error)
   return ok;
 }
 
+/* What the console gives out; "AKID…" of an instruction is none. */
+static gboolean
+is_word (const char *text)
+{
+  while (g_ascii_isgraph (*text))
+    text++;
+  return *text == '\0';
+}
+
 static gboolean
 get_secret (Secret *secret, GError **error)
 {
@@ -214,6 +223,11 @@ get_secret (Secret *secret, GError **error)
   }
   if (*secret->id == '\0' || *secret->key == '\0')
     return fail (error, "the secret id or key is empty");
+  if (!is_word (secret->id) || !is_word (secret->key))
+    return fail (error,
+        "the secret %s holds a blank or what is not ASCII, as no real one "
+        "does: put your own there",
+        is_word (secret->id) ? "key" : "id");
   return TRUE;
 }
 
@@ -391,9 +405,12 @@ parse_options (int *argc, char ***argv, GError **error)
 
   g_option_context_set_summary (context,
       "Prints a signature that allows its holder to upload media to your\n"
-      "account until it expires. Give it to vodsink as signature=... or serve "
-      "it\n"
-      "and set signature-url=....");
+      "account until it expires. Keep it in a file of yours alone and give "
+      "this\n"
+      "to vodsink as signature-url=file:///PATH, not as signature=...: "
+      "everybody\n"
+      "on the machine can see arguments. Or serve it and set signature-url to\n"
+      "its https URL.");
   g_option_context_set_description (context,
       "The secret id and key are taken from the environment (VOD_SECRET_ID,\n"
       "VOD_SECRET_KEY) or from --key-file, which holds the id on its first\n"
@@ -401,7 +418,9 @@ parse_options (int *argc, char ***argv, GError **error)
       "Arguments can be seen by everybody on the machine, so there is no\n"
       "option for them.\n\n"
       "Example:\n"
-      "  VOD_SECRET_ID=... VOD_SECRET_KEY=... vod-sign --expires 3600\n");
+      "  (umask 077 && vod-sign --key-file ~/.config/vod-key --expires 3600 "
+      "\\\n"
+      "      > ~/.config/vod-signature)\n");
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, argc, argv, error))
     return FALSE;

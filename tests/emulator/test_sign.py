@@ -143,6 +143,28 @@ class TestVodSign(unittest.TestCase):
         self.assertEqual((code, out), (1, ""))
         self.assertIn("VOD_SECRET_ID", err)
 
+    def test_placeholders_are_no_secret(self):
+        for secret_id, secret_key, word in (
+                ("AKID…", "SecretKey…", "secret id"),
+                ("AKID1", "SecretKey…", "secret key"),
+                ("AKID 1", "k", "secret id"), ("AKID1", "k\n", "secret key"),
+                ("AKID1", "k\u00e9", "secret key")):
+            with self.subTest(secret_id=secret_id, secret_key=secret_key):
+                code, out, err = vod_sign(
+                    secret_id=secret_id, secret_key=secret_key)
+                self.assertEqual((code, out), (1, ""))
+                self.assertIn(word, err)
+                self.assertNotIn("SecretKey", err)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as f:
+            f.write("AKID…\nSecretKey…\n")
+            f.flush()
+            code, out, err = vod_sign("--key-file", f.name, secret_id=None)
+            self.assertEqual((code, out), (1, ""))
+            self.assertIn("secret id", err)
+
+    def test_help_says_how_to_hand_it_over(self):
+        self.assertIn("signature-url=file:///", vod_sign("--help")[1])
+
     def test_secret_is_no_argument(self):
         for option in ("--secret-key=k", "--secret-id=a", "k"):
             code, out, _ = vod_sign(option)
