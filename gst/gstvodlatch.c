@@ -184,14 +184,21 @@ latch_headers (const GstStructure *structure, gchar ***headers, GError **error)
 static gboolean
 check_memory (const GstVodSettings *settings, GError **error)
 {
+  guint64 slice = settings->max_size_bytes / 4;
+  g_autofree gchar *smaller = NULL;
+
   if (settings->spool || settings->max_size_bytes >= 4 * settings->slice_size)
     return TRUE;
+  /* Less than the least cannot be set. */
+  if (slice >= GST_VOD_MIN_SLICE_SIZE)
+    smaller = g_strdup_printf (
+        ", slice-size to %" G_GUINT64_FORMAT " or less", slice);
   vod_error_set (error, VOD_ERROR_PARAMETER,
       "max-size-bytes is %" G_GUINT64_FORMAT
       " but must be at least 4 x slice-size: set it to %" G_GUINT64_FORMAT
-      " or more, slice-size to %" G_GUINT64_FORMAT " or less, or spool=true",
+      " or more%s, or spool=true",
       settings->max_size_bytes, 4 * settings->slice_size,
-      settings->max_size_bytes / 4);
+      smaller ? smaller : "");
   return FALSE;
 }
 

@@ -175,7 +175,8 @@ install_transfer (GObjectClass *klass)
       g_param_spec_uint64 ("slice-size", "Slice size",
           "Most bytes in one part while part numbers are plenty; at most a "
           "quarter of max-size-bytes, unless spool is set",
-          MIB, 1024 * MIB, GST_VOD_DEFAULT_SLICE_SIZE, LATCHED));
+          GST_VOD_MIN_SLICE_SIZE, 1024 * MIB, GST_VOD_DEFAULT_SLICE_SIZE,
+          LATCHED));
   /**
    * GstVodSink:parallel-uploads:
    *

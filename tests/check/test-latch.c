@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What an upload takes from the properties about reports.
+ * What an upload takes from the properties about reports, and about memory.
  */
 #include <string.h>
 
@@ -141,6 +141,38 @@ test_endpoints_are_checked (void)
   }
 }
 
+/* What it advises can be set. */
+static void
+test_too_little_memory (void)
+{
+  static const struct {
+    guint64 memory, slice;
+    const gchar *message;
+  } table[] = {
+      {1000000, 8388608,
+          "max-size-bytes is 1000000 but must be at least 4 x slice-size: set "
+          "it to 33554432 or more, or spool=true"},
+      {4194303, 1048576,
+          "max-size-bytes is 4194303 but must be at least 4 x slice-size: set "
+          "it to 4194304 or more, or spool=true"},
+      {4194304, 1048577,
+          "max-size-bytes is 4194304 but must be at least 4 x slice-size: set "
+          "it to 4194308 or more, slice-size to 1048576 or less, or "
+          "spool=true"},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++) {
+    GstVodSettings settings = {0};
+    VodUploadSettings upload;
+
+    gst_vod_settings_init (&settings);
+    settings.max_size_bytes = table[i].memory;
+    settings.slice_size = table[i].slice;
+    g_assert_false (latch (table[i].message, &settings, &upload));
+    gst_vod_settings_clear (&settings);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -150,5 +182,6 @@ main (int argc, char **argv)
       test_without_an_id_nothing_is_reported);
   g_test_add_func ("/latch/ids", test_ids);
   g_test_add_func ("/latch/endpoints-are-checked", test_endpoints_are_checked);
+  g_test_add_func ("/latch/too-little-memory", test_too_little_memory);
   return g_test_run ();
 }
