@@ -17,6 +17,7 @@
 #define SIGNATURE_MAX 8192
 #define MAC_SIZE 20
 #define ANSWER_MAX (64 * 1024)
+#define PATH_SHOWN 256 /* bytes */
 
 static gboolean
 is_base64 (const gchar *text, gsize len)
@@ -163,10 +164,9 @@ parse_from (const gchar *source, const gchar *text, gsize len, GError **error)
 /* Not by GFile, which may ask the session bus what a file is. Does not wait for
  * the writer of a named pipe. Returns the length, or -1 with errno. */
 static gssize
-read_file (const gchar *url, gchar *buffer, gsize size)
+read_file (const gchar *name, gchar *buffer, gsize size)
 {
-  g_autofree gchar *name = g_filename_from_uri (url, NULL, NULL);
-  gint fd = name ? open (name, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+  gint fd = open (name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   gssize len = 0, n;
 
   if (fd < 0)
@@ -186,15 +186,31 @@ read_file (const gchar *url, gchar *buffer, gsize size)
   return len;
 }
 
+static void
+set_unreadable (const gchar *name, const gchar *reason, GError **error)
+{
+  g_autofree gchar *shown = vod_printable (name, PATH_SHOWN);
+
+  vod_error_set (error, VOD_ERROR_SIGNATURE,
+      "signature-url: the file cannot be read: %s: %s; make it with vod-sign, "
+      "or check who may read it",
+      shown, reason);
+}
+
 static gchar *
 from_file (const gchar *url, GError **error)
 {
+  g_autofree gchar *name = g_filename_from_uri (url, NULL, NULL);
   g_autofree gchar *text = g_malloc (ANSWER_MAX + 1);
-  gssize len = read_file (url, text, ANSWER_MAX + 1);
+  gssize len;
 
+  if (name == NULL) {
+    set_unreadable (url, g_strerror (EINVAL), error);
+    return NULL;
+  }
+  len = read_file (name, text, ANSWER_MAX + 1);
   if (len < 0) {
-    vod_error_set (error, VOD_ERROR_SIGNATURE,
-        "signature-url: the file cannot be read: %s", g_strerror (errno));
+    set_unreadable (name, g_strerror (errno), error);
     return NULL;
   }
   if (len > ANSWER_MAX) {

@@ -300,6 +300,8 @@ test_files (void)
 
   missing = expect_none (&source, http, VOD_ERROR_SIGNATURE);
   g_assert_true (g_str_has_prefix (missing, "signature-url: "));
+  g_assert_nonnull (strstr (missing, file));
+  g_assert_nonnull (strstr (missing, "vod-sign"));
   g_assert_true (g_file_set_contents (file, SIGNATURE "\n", -1, NULL));
   expect_signature (&source, http, SIGNATURE);
   g_assert_true (g_file_set_contents (file, junk, -1, NULL));
