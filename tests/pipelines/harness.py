@@ -77,6 +77,12 @@ def refuse(problem):
 
 # ---- processes ----
 
+# Started in the background by a shell, we ignore Ctrl-C; a shell script that we
+# start would then have to ignore it as well.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def become_subreaper():
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
