@@ -398,23 +398,26 @@ def latency(bench):
         lengths, longer = [6, 8], 12
     table = {}
     for muxer in MUXERS:
-        uploads = [live_upload(bench, muxer, s) for s in lengths + [longer]]
-        ends = [finish_upload(u, s)
-                for u, s in zip(uploads, lengths + [longer])]
-        long_end = ends.pop()[0]
+        head = muxer == "mp4mux"
+        # Of the one that has most to do at the end.
+        all_lengths = lengths + [longer] if head else lengths
+        uploads = [live_upload(bench, muxer, s) for s in all_lengths]
+        ends = [finish_upload(u, s) for u, s in zip(uploads, all_lengths)]
+        long_end = ends.pop()[0] if head else None
         times = [end for end, _ in ends]
         table[muxer] = {
             "median": statistics.median(times), "max": max(times),
-            "of %d s" % longer: long_end,
+            "longest": times[-1],
             "record first": upload_recorded(
                 bench, int(statistics.median(size for _, size in ends)))}
-        head = muxer == "mp4mux"
         bench.goal("EOS to finish, " + muxer, table[muxer]["median"],
                    1.1 if head else 0.7, 0.95 if head else 0.5, "s")
         bench.goal("the same : record, then upload, " + muxer,
                    table[muxer]["median"] / table[muxer]["record first"], 0.12)
-        bench.goal("the same of %d s : the longest of those, %s" % (
-            longer, muxer), long_end / max(times), 1.2)
+        if head:
+            table[muxer]["of %d s" % longer] = long_end
+            bench.goal("the same of %d s : the longest of those" % longer,
+                       long_end / max(times), 1.2)
     bench.results["cases"]["latency"] = table
 
 
