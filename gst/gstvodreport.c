@@ -42,6 +42,9 @@ struct _GstVodReport {
   GMutex lock;
   gboolean muted;
   Progress steps[N_STEPS];
+  gint left_done; /* %, what the last progress said after finish */
+  guint64 loaded; /* likewise, and at any time */
+  gchar *trouble; /* why something is being tried again; NULL: nothing is */
   GstVodOutcome outcome;
   gchar *file_id;
   gchar *video_url;
@@ -74,6 +77,7 @@ report_clear (gpointer memory)
   g_free (report->file_id);
   g_free (report->video_url);
   g_free (report->cover_url);
+  g_free (report->trouble);
   for (guint i = 0; i < N_STEPS; i++)
     g_free (report->steps[i].end_text);
   g_mutex_clear (&report->lock);
@@ -135,6 +139,31 @@ begin_step (
   g_free (end_text);
 }
 
+/* Says how the step that is under way goes on, the later one of two. Between them,
+ * while a stream is recorded, there is none. */
+static void
+continue_step (GstVodReport *report, GstElement *element)
+{
+  g_autofree gchar *text = NULL;
+  Step step = STEP_CLOSE;
+  const gchar *trouble;
+
+  g_mutex_lock (&report->lock);
+  trouble = report->trouble;
+  if (report->steps[STEP_CLOSE].state == PROGRESS_BEGUN) {
+    text =
+        g_strdup_printf ("Uploading what is left: %d %%%s%s", report->left_done,
+            trouble ? ", trying again: " : "", trouble ? trouble : "");
+  } else if (report->steps[STEP_OPEN].state == PROGRESS_BEGUN && trouble) {
+    step = STEP_OPEN;
+    text = g_strdup_printf ("Opening the upload, trying again: %s", trouble);
+  }
+  g_mutex_unlock (&report->lock);
+  if (text)
+    gst_vod_post_step (
+        element, GST_PROGRESS_TYPE_CONTINUE, step_codes[step], text);
+}
+
 /* Posts that @step has come to @type, if it was begun. */
 static void
 end_step (GstVodReport *report, GstElement *element, Step step,
@@ -191,41 +220,52 @@ on_ask (gpointer data)
   return signature;
 }
 
+/* That more has been confirmed ends any trouble. */
 static void
 on_progress (const VodUploadProgress *progress, gpointer data)
 {
   GstVodReport *report = data;
   g_autoptr (GstElement) element = hearing_element (report);
-  g_autofree gchar *text = NULL;
-  gboolean closing;
+  gboolean ending = progress->left_done >= 0;
 
   if (element == NULL)
     return;
   g_mutex_lock (&report->lock);
-  closing = report->steps[STEP_CLOSE].state == PROGRESS_BEGUN;
+  if (progress->loaded > report->loaded)
+    g_clear_pointer (&report->trouble, g_free);
+  report->loaded = progress->loaded;
+  if (ending)
+    report->left_done = (gint)(100 * progress->left_done);
   g_mutex_unlock (&report->lock);
 
   GST_DEBUG_OBJECT (element,
       "%" G_GUINT64_FORMAT " bytes confirmed, %" G_GUINT64_FORMAT " bytes/s",
       progress->loaded, progress->speed);
   gst_vod_post_progress (element, progress);
-  if (closing && progress->left_done >= 0) {
-    text = g_strdup_printf (
-        "Uploading what is left: %d %%", (int)(100 * progress->left_done));
-    gst_vod_post_step (
-        element, GST_PROGRESS_TYPE_CONTINUE, step_codes[STEP_CLOSE], text);
-  }
+  if (ending)
+    continue_step (report, element);
 }
 
 static void
 on_retry (VodPhase phase, guint attempt, guint delay_ms, const gchar *message,
     gpointer data)
 {
-  g_autoptr (GstElement) element = hearing_element (data);
+  GstVodReport *report = data;
+  g_autoptr (GstElement) element = hearing_element (report);
+  gboolean is_new;
 
   if (element == NULL)
     return;
   gst_vod_post_retry (element, phase, attempt, delay_ms, message);
+  g_mutex_lock (&report->lock);
+  is_new = g_strcmp0 (report->trouble, message) != 0;
+  if (is_new) {
+    g_free (report->trouble);
+    report->trouble = g_strdup (message);
+  }
+  g_mutex_unlock (&report->lock);
+  if (is_new)
+    continue_step (report, element);
 }
 
 static void
@@ -243,6 +283,9 @@ on_milestone (VodUploadMilestone milestone, gpointer data)
       break;
     case VOD_UPLOAD_OPENED:
       GST_INFO_OBJECT (element, "the upload is open: parts are sent");
+      g_mutex_lock (&report->lock);
+      g_clear_pointer (&report->trouble, g_free);
+      g_mutex_unlock (&report->lock);
       end_step (report, element, STEP_OPEN, GST_PROGRESS_TYPE_COMPLETE,
           "The upload is open");
       break;

@@ -4,6 +4,7 @@
  * results, the stats; to applications that look at everything in the poster's
  * thread.
  */
+#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,6 +54,74 @@ GST_START_TEST (test_retry_says_what_and_when)
   fail_unless (gst_structure_get_uint (s, "delay", &delay));
   fail_unless (delay >= 125 && delay <= 250);
   fail_unless (gst_structure_get_string (s, "message") != NULL);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* --- PROGRESS -------------------------------------------------------------*/
+
+/* It is all that gst-launch shows of an outage, here of a signature that has
+ * expired and that nobody replaces. */
+GST_START_TEST (test_progress_says_why_it_does_not_go_on)
+{
+  static const gchar *const labels[] = {
+      "progress-continue-open", "progress-continue-close"};
+  g_autofree gchar *signature = emulator_signature (FALSE);
+  g_autofree gchar *dir = g_dir_make_tmp ("vodsink-XXXXXX", NULL);
+  g_autofree gchar *path = g_build_filename (dir, "signature", NULL);
+  g_autofree gchar *url = g_filename_to_uri (path, NULL, NULL);
+  Rig *rig = rig_new (emulator, "signature", NULL, "signature-url", url, NULL);
+
+  g_file_set_contents (path, signature, -1, NULL);
+  emulator_add_faults (emulator,
+      "{\"op\":\"ApplyUploadUGC\",\"json\":{\"code\":10010,"
+      "\"message\":\"signature has expired\"}}");
+  play (rig);
+  for (guint i = 0; i < G_N_ELEMENTS (labels); i++) {
+    g_autofree gchar *text = NULL;
+    GstMessage *message;
+
+    if (i == 0)
+      rig_push_bytes (rig, 1000);
+    else
+      rig_push_eos (rig);
+    message = rig_wait (rig, labels[i]);
+    gst_message_parse_progress (message, NULL, NULL, &text);
+    fail_unless (strstr (text, "trying again: ") != NULL, "%s", text);
+    fail_unless (strstr (text, "has expired") != NULL, "%s", text);
+    fail_unless (strstr (text, signature) == NULL);
+  }
+  rig_set_state (rig, GST_STATE_NULL);
+  rig_free (rig);
+  g_unlink (path);
+  g_rmdir (dir);
+}
+
+GST_END_TEST;
+
+GST_START_TEST (test_progress_forgets_what_is_over)
+{
+  Rig *rig = rig_new (emulator, "slice-size", (guint64)MIB, "parallel-uploads",
+      1, "progress-interval", 1, NULL);
+  g_autofree gchar *last = NULL;
+
+  emulator_add_faults (
+      emulator, "{\"op\":\"UploadPart\",\"status\":503,\"times\":1}");
+  play (rig);
+  rig_push_bytes (rig, 3 * MIB);
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  for (guint i = 0; i < rig->messages->len; i++) {
+    GstMessage *message = g_ptr_array_index (rig->messages, i);
+    g_autofree gchar *label = rig_label (message);
+
+    if (strcmp (label, "progress-continue-close") != 0)
+      continue;
+    g_clear_pointer (&last, g_free);
+    gst_message_parse_progress (message, NULL, NULL, &last);
+  }
+  fail_unless_equals_string (last, "Uploading what is left: 100 %");
   rig_free (rig);
 }
 
@@ -381,6 +450,8 @@ vodsink_messages_suite (void)
 
   tcase_add_checked_fixture (tc, setup, teardown);
   tcase_add_test (tc, test_retry_says_what_and_when);
+  tcase_add_test (tc, test_progress_says_why_it_does_not_go_on);
+  tcase_add_test (tc, test_progress_forgets_what_is_over);
   tcase_add_test (tc, test_finish_tells_everything);
   tcase_add_loop_test (
       tc, test_verify_content_is_passed_on, 0, G_N_ELEMENTS (verify_contents));
