@@ -54,6 +54,12 @@ on_cancelled (GCancellable *cancellable, gpointer data)
   g_mutex_unlock (&lock);
 }
 
+static guint
+race_time (const VodUploadSettings *settings)
+{
+  return settings->region_time ? settings->region_time : RACE_TIME;
+}
+
 /* One that is still at it then is stuck where it asks for a signature. */
 static gboolean
 is_sought (const Place *place)
@@ -188,7 +194,8 @@ knock (guint index, GCancellable *cancellable, gpointer data)
   const VodApiRegion *region = g_ptr_array_index (search->regions, index);
   g_autofree gchar *base = vod_hosts_uri (search->settings, region->domain);
   g_autofree gchar *uri = g_strconcat (base, "/", NULL);
-  g_autoptr (VodHttp) http = open_http (search->settings, RACE_TIME, NULL);
+  g_autoptr (VodHttp) http =
+      open_http (search->settings, race_time (search->settings), NULL);
   g_auto (VodHttpAnswer) answer = {0};
   VodHttpRequest request = {
       .method = "HEAD",
@@ -238,8 +245,8 @@ run_race (Search *search, GCancellable *cancellable, GError **error)
             : "the service offers no choice of regions");
     return NULL;
   }
-  first = vod_race (
-      search->regions->len, knock, search, in_seconds (RACE_TIME), cancellable);
+  first = vod_race (search->regions->len, knock, search,
+      in_seconds (race_time (search->settings)), cancellable);
   if (first >= 0)
     return g_strdup (
         ((VodApiRegion *)g_ptr_array_index (search->regions, first))->name);

@@ -44,6 +44,7 @@ typedef struct {
   gchar *region;             /* to store in: a label; or NULL */
   gboolean nearest_region;   /* `region` is NULL: find out which is nearest */
   guint region_again;        /* ms after that was in vain until the next try */
+  guint region_time;         /* s that regions have to answer; 0: 3 */
   gchar *name;               /* media name, checked */
   gchar *type;               /* media type, checked */
   gchar *cover_location;     /* path of a picture, not looked at yet; or NULL */
