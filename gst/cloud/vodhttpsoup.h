@@ -14,7 +14,8 @@
 G_BEGIN_DECLS
 
 /* FALSE: VOD_ERROR_PARAMETER, because libsoup 2.4 has registered its types. To
- * be asked before anything of libsoup. Any thread. */
+ * be asked before anything of libsoup; what is found the first time stays, as
+ * types do. Any thread. */
 gboolean vod_http_soup_is_usable (GError **error);
 
 G_END_DECLS
