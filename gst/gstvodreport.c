@@ -42,9 +42,10 @@ struct _GstVodReport {
   GMutex lock;
   gboolean muted;
   Progress steps[N_STEPS];
-  gint left_done; /* %, what the last progress said after finish */
-  guint64 loaded; /* likewise, and at any time */
-  gchar *trouble; /* why something is being tried again; NULL: nothing is */
+  gint left_done;   /* %, what the last beat said after finish … */
+  gchar *told_left; /* … and what was made of it */
+  guint64 loaded;   /* what the last progress said */
+  gchar *trouble;   /* why something is being tried again; NULL: nothing is */
   GstVodOutcome outcome;
   gchar *file_id;
   gchar *video_url;
@@ -78,6 +79,7 @@ report_clear (gpointer memory)
   g_free (report->video_url);
   g_free (report->cover_url);
   g_free (report->trouble);
+  g_free (report->told_left);
   for (guint i = 0; i < N_STEPS; i++)
     g_free (report->steps[i].end_text);
   g_mutex_clear (&report->lock);
@@ -139,24 +141,39 @@ begin_step (
   g_free (end_text);
 }
 
-/* Says how the step that is under way goes on, the later one of two. Between them,
- * while a stream is recorded, there is none. */
+/* What is left to be sent, to be freed; NULL: the same as last time. With the
+ * lock. */
+static gchar *
+tell_left (GstVodReport *report)
+{
+  const gchar *trouble = report->trouble;
+  g_autofree gchar *text =
+      g_strdup_printf ("Uploading what is left: %d %%%s%s", report->left_done,
+          trouble ? ", trying again: " : "", trouble ? trouble : "");
+
+  if (g_strcmp0 (text, report->told_left) == 0)
+    return NULL;
+  g_free (report->told_left);
+  report->told_left = g_strdup (text);
+  return g_steal_pointer (&text);
+}
+
+/* Says how the step that is under way goes on, the later one of two, if that is
+ * news. Between them, while a stream is recorded, there is none. */
 static void
 continue_step (GstVodReport *report, GstElement *element)
 {
   g_autofree gchar *text = NULL;
   Step step = STEP_CLOSE;
-  const gchar *trouble;
 
   g_mutex_lock (&report->lock);
-  trouble = report->trouble;
   if (report->steps[STEP_CLOSE].state == PROGRESS_BEGUN) {
-    text =
-        g_strdup_printf ("Uploading what is left: %d %%%s%s", report->left_done,
-            trouble ? ", trying again: " : "", trouble ? trouble : "");
-  } else if (report->steps[STEP_OPEN].state == PROGRESS_BEGUN && trouble) {
+    text = tell_left (report);
+  } else if (report->steps[STEP_OPEN].state == PROGRESS_BEGUN &&
+      report->trouble) {
     step = STEP_OPEN;
-    text = g_strdup_printf ("Opening the upload, trying again: %s", trouble);
+    text = g_strdup_printf (
+        "Opening the upload, trying again: %s", report->trouble);
   }
   g_mutex_unlock (&report->lock);
   if (text)
@@ -238,10 +255,12 @@ on_progress (const VodUploadProgress *progress, gpointer data)
     report->left_done = (gint)(100 * progress->left_done);
   g_mutex_unlock (&report->lock);
 
-  GST_DEBUG_OBJECT (element,
-      "%" G_GUINT64_FORMAT " bytes confirmed, %" G_GUINT64_FORMAT " bytes/s",
-      progress->loaded, progress->speed);
-  gst_vod_post_progress (element, progress);
+  if (progress->wanted) {
+    GST_DEBUG_OBJECT (element,
+        "%" G_GUINT64_FORMAT " bytes confirmed, %" G_GUINT64_FORMAT " bytes/s",
+        progress->loaded, progress->speed);
+    gst_vod_post_progress (element, progress);
+  }
   if (ending)
     continue_step (report, element);
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How far the upload is, said no oftener than asked for, in order. */
+/*
+ * How far the upload is, said in order, at two rates: as often as the owner has
+ * asked for, and a beat, for what it shows of itself.
+ */
 #include "vodupload-private.h"
 
 #define LOOK_INTERVAL (G_USEC_PER_SEC / 4)
+#define BEAT G_USEC_PER_SEC
 
 void
 vod_upload_measure_rate (VodUpload *upload)
@@ -24,6 +28,7 @@ vod_upload_whole_size (const VodUpload *upload, const VodSlicesStats *stats)
   return stats->size <= expected ? expected : 0;
 }
 
+/* With the lock. */
 static void
 measure_progress (VodUpload *upload, VodUploadProgress *progress)
 {
@@ -37,7 +42,7 @@ measure_progress (VodUpload *upload, VodUploadProgress *progress)
     progress->percent = 100.0 * progress->loaded / progress->total;
   progress->speed = vod_rate_get (&upload->rate, g_get_monotonic_time ());
   progress->left_done = -1;
-  if (upload->closing) {
+  if (upload->closing && progress->beat) {
     /* A dirty head may make it more than there was. */
     upload->left_at_finish = MAX (upload->left_at_finish, stats.buffered);
     progress->left_done = 1.0;
@@ -51,15 +56,27 @@ measure_progress (VodUpload *upload, VodUploadProgress *progress)
 static gboolean
 may_tell (VodUpload *upload, gboolean last)
 {
-  if (upload->progress_interval == 0)
-    return FALSE;
   while (last && upload->telling && upload->end == VOD_END_NONE)
     g_cond_wait (&upload->work, &upload->lock);
   if (last)
     return !upload->telling;
   return !upload->telling && !upload->ending && !upload->committed &&
-      upload->end == VOD_END_NONE &&
-      g_get_monotonic_time () >= upload->next_progress;
+      upload->end == VOD_END_NONE;
+}
+
+/* For which of the two rates is it time? FALSE: for none. With the lock. */
+static gboolean
+take_due (
+    VodUpload *upload, gint64 now, gboolean last, VodUploadProgress *progress)
+{
+  progress->wanted =
+      upload->progress_interval != 0 && (last || now >= upload->next_progress);
+  progress->beat = last || now >= upload->next_beat;
+  if (progress->wanted)
+    upload->next_progress = now + upload->progress_interval * (gint64)1000;
+  if (progress->beat)
+    upload->next_beat = now + BEAT;
+  return progress->wanted || progress->beat;
 }
 
 void
@@ -74,12 +91,11 @@ vod_upload_tell_progress (VodUpload *upload, gboolean last)
 
   g_mutex_lock (&upload->lock);
   vod_upload_measure_rate (upload);
-  if (!may_tell (upload, last)) {
+  if (!may_tell (upload, last) || !take_due (upload, now, last, &progress)) {
     g_mutex_unlock (&upload->lock);
     return;
   }
   upload->telling = TRUE;
-  upload->next_progress = now + upload->progress_interval * (gint64)1000;
   measure_progress (upload, &progress);
   g_mutex_unlock (&upload->lock);
 

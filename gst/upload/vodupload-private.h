@@ -203,8 +203,10 @@ struct _VodUpload {
   guint retries;
   VodRate rate;
   guint64 rate_counted; /* of bytes_sent, what `rate` has seen */
-  gint64 next_progress; /* monotonic µs: when to tell again */
-  gboolean telling;     /* somebody calls events.progress: they stay in order */
+  gint64
+      next_progress; /* monotonic µs: when to tell again, by the interval … */
+  gint64 next_beat;  /* … and by the beat */
+  gboolean telling;  /* somebody calls events.progress: they stay in order */
 
   gint64 storing_since; /* monotonic µs: Apply got through; 0: not yet */
   gboolean stored;      /* that the object is complete was reported */

@@ -87,12 +87,14 @@ void vod_upload_settings_clear (VodUploadSettings *settings);
 VodHttpSettings vod_upload_settings_http (const VodUploadSettings *settings);
 
 typedef struct {
+  gboolean wanted;   /* as vod_upload_set_progress_interval() says … */
+  gboolean beat;     /* … and, whatever that says, once a second */
   guint64 loaded;    /* bytes the service has */
   guint64 total;     /* 0: not known yet */
   gdouble percent;   /* -1: not known */
   guint64 speed;     /* bytes/s on the wire over the last seconds */
-  gdouble left_done; /* after finish: share of what was left then, 0…1; else
-                      * -1 */
+  gdouble left_done; /* in a beat after finish: share of what was left then,
+                      * 0…1; else -1 */
 } VodUploadProgress;
 
 typedef struct {
@@ -159,6 +161,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VodUpload, vod_upload_unref)
 /* --- settings that may change at any time ---------------------------------*/
 
 void vod_upload_set_retry_duration (VodUpload *upload, gint seconds);
+
+/* Least time between two progresses that are `wanted`; 0: none is. */
 void vod_upload_set_progress_interval (VodUpload *upload, guint ms);
 
 /* The `signature` property; wakes an upload that waits for one. */

@@ -344,6 +344,7 @@ vod_upload_finish (VodUpload *upload)
   vod_slices_finish (upload->slices);
   vod_slices_get_stats (upload->slices, &stats);
   upload->left_at_finish = stats.buffered;
+  upload->next_beat = 0;
   vod_upload_wake_workers (upload);
   g_mutex_unlock (&upload->lock);
 }

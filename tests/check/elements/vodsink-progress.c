@@ -182,6 +182,46 @@ GST_START_TEST (test_progress_interval_may_change_in_playing)
 
 GST_END_TEST;
 
+/* What gst-launch shows while it waits for the end has a rate of its own,
+ * whatever an application wants to hear meanwhile. */
+GST_START_TEST (test_close_goes_on_at_any_progress_interval)
+{
+  static const guint intervals[] = {0, 3600000, 1};
+  Rig *rig = rig_new (emulator, "progress-interval", intervals[__i__],
+      "slice-size", (guint64)MIB, "parallel-uploads", 1, NULL);
+  gint64 begun = g_get_monotonic_time (), seconds;
+  gint percent, last = -1;
+  guint count = 0;
+
+  emulator_add_faults (emulator, SLOW_PARTS);
+  play (rig);
+  rig_push_bytes (rig, 12 * MIB);
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  seconds = (g_get_monotonic_time () - begun) / G_USEC_PER_SEC + 1;
+  for (guint i = 0; i < rig->messages->len; i++) {
+    g_autofree gchar *text = NULL;
+
+    if (strcmp (
+            g_ptr_array_index (rig->labels, i), "progress-continue-close") != 0)
+      continue;
+    gst_message_parse_progress (
+        g_ptr_array_index (rig->messages, i), NULL, NULL, &text);
+    fail_unless_equals_int (
+        sscanf (text, "Uploading what is left: %d %%", &percent), 1);
+    fail_unless (percent > last, "%d after %d", percent, last);
+    last = percent;
+    count++;
+  }
+  fail_unless_equals_int (last, 100);
+  /* At the beginning, each second, at the end. */
+  fail_unless (count >= 3, "%u", count);
+  fail_unless (count <= seconds + 2, "%u in %d s", count, (gint)seconds);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
 /* A part that goes again is not up until it is. */
 GST_START_TEST (test_progress_of_a_stream_that_is_rewritten)
 {
@@ -414,6 +454,7 @@ vodsink_progress_suite (void)
   tcase_add_test (tc, test_progress_interval_0_posts_none);
   tcase_add_test (tc, test_progress_interval_is_kept);
   tcase_add_test (tc, test_progress_interval_may_change_in_playing);
+  tcase_add_loop_test (tc, test_close_goes_on_at_any_progress_interval, 0, 3);
   tcase_add_test (tc, test_progress_of_a_stream_that_is_rewritten);
   tcase_add_test (tc, test_progress_of_an_upload_that_goes_on);
   tcase_add_test (tc, test_progress_of_a_file_has_a_total);
