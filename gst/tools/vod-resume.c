@@ -34,8 +34,8 @@ static GOptionEntry entries[] = {
     {"signature-url", 'u', 0, G_OPTION_ARG_STRING, &settings.signature_url,
         "Where an upload signature comes from: https:, http: or file:", "URL"},
     {"signature-file", 'f', 0, G_OPTION_ARG_FILENAME, &settings.signature_file,
-        "File with an upload signature, read whenever one is needed; it must "
-        "be yours, and nobody else may read it",
+        "File with an upload signature, read whenever one is needed; better "
+        "nobody else may read it",
         "FILE"},
     {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &settings.set,
         "Set a property of vodsink (may be repeated); everybody who runs ps "

@@ -46,18 +46,16 @@ read_all (int fd, gchar *text, gsize size)
 }
 
 static gboolean
-is_private (int fd)
+is_private (const struct stat *info)
 {
-  struct stat info;
-
-  return fstat (fd, &info) == 0 && S_ISREG (info.st_mode) &&
-      (info.st_mode & 077) == 0 && info.st_uid == geteuid ();
+  return S_ISREG (info->st_mode) && (info->st_mode & 077) == 0 &&
+      info->st_uid == geteuid ();
 }
 
-/* Checked on the open file, so that it cannot be exchanged in between. NUL
- * terminated; *@len may be FILE_MAX + 1: there is more. */
+/* What it says of the file, @info, is of what was read, whoever exchanges files
+ * meanwhile. NUL terminated; *@len may be FILE_MAX + 1: there is more. */
 static gchar *
-read_private (const gchar *path, gsize *len, GError **error)
+read_file (const gchar *path, gsize *len, struct stat *info, GError **error)
 {
   g_autofree gchar *text = g_malloc0 (FILE_MAX + 2);
   g_autofree gchar *shown = g_filename_display_name (path);
@@ -68,13 +66,7 @@ read_private (const gchar *path, gsize *len, GError **error)
     fail (error, "%s cannot be opened: %s", shown, g_strerror (errno));
     return NULL;
   }
-  if (!is_private (fd)) {
-    close (fd);
-    fail (error, "%s can be used by others, or is not yours: chmod 600 %s",
-        shown, shown);
-    return NULL;
-  }
-  got = read_all (fd, text, FILE_MAX + 1);
+  got = fstat (fd, info) == 0 ? read_all (fd, text, FILE_MAX + 1) : -1;
   if (got < 0)
     fail (error, "%s cannot be read: %s", shown, g_strerror (errno));
   close (fd);
@@ -84,11 +76,18 @@ read_private (const gchar *path, gsize *len, GError **error)
 
 /* --- the signature file ---------------------------------------------------*/
 
-gchar *
-vod_settings_read_signature (const gchar *path, GError **error)
+/* That of somebody else who lets our group read it is meant so. */
+static gboolean
+is_open_to_others (const struct stat *info)
+{
+  return (info->st_mode & (info->st_uid == geteuid () ? 077 : 07)) != 0;
+}
+
+static gchar *
+read_signature (const gchar *path, struct stat *info, GError **error)
 {
   gsize len;
-  g_autofree gchar *text = read_private (path, &len, error);
+  g_autofree gchar *text = read_file (path, &len, info, error);
   g_autofree gchar *shown = g_filename_display_name (path);
   gchar *signature;
 
@@ -102,6 +101,30 @@ vod_settings_read_signature (const gchar *path, GError **error)
   if (signature == NULL)
     g_prefix_error (error, "%s: ", shown);
   return signature;
+}
+
+gchar *
+vod_settings_read_signature (const gchar *path, GError **error)
+{
+  struct stat info;
+
+  return read_signature (path, &info, error);
+}
+
+/* A signature is good for a while only, and the usual umask lets everybody read
+ * what is made: no reason to upload nothing. */
+static gboolean
+check_signature_file (const gchar *path, GError **error)
+{
+  struct stat info;
+  g_autofree gchar *signature = read_signature (path, &info, error);
+  g_autofree gchar *shown = g_filename_display_name (path);
+
+  if (signature && is_open_to_others (&info))
+    g_printerr ("vod-resume: warning: %s can be used by others, who may upload "
+                "with it: chmod 600 %s\n",
+        shown, shown);
+  return signature != NULL;
 }
 
 /* In a worker's thread, whenever a request needs one. What is no signature ends
@@ -154,7 +177,8 @@ vod_settings_read_options (
     VodSettings *settings, const gchar *path, GError **error)
 {
   gsize len;
-  g_autofree gchar *text = read_private (path, &len, error);
+  struct stat info;
+  g_autofree gchar *text = read_file (path, &len, &info, error);
   g_autofree gchar *shown = g_filename_display_name (path);
   g_auto (GStrv) lines = NULL, set = settings->set;
   GPtrArray *options;
@@ -162,6 +186,10 @@ vod_settings_read_options (
   settings->set = NULL;
   if (text == NULL)
     return FALSE;
+  if (!is_private (&info))
+    return fail (error,
+        "%s can be used by others, or is not yours: chmod 600 %s", shown,
+        shown);
   if (len > FILE_MAX || strlen (text) != len)
     return fail (error, "%s is too long, or not text", shown);
   lines = g_strsplit (text, "\n", -1);
@@ -311,16 +339,13 @@ gboolean
 vod_settings_check (const VodSettings *settings, GError **error)
 {
   VodUploadSettings upload;
-  g_autofree gchar *signature = NULL;
 
   if (settings->signature_url && settings->signature_file)
     return fail (
         error, "--signature-url and --signature-file: one of them, please");
-  if (settings->signature_file) {
-    signature = vod_settings_read_signature (settings->signature_file, error);
-    if (signature == NULL)
-      return FALSE;
-  }
+  if (settings->signature_file &&
+      !check_signature_file (settings->signature_file, error))
+    return FALSE;
   if (!vod_settings_latch (settings, &upload, error))
     return FALSE;
   vod_upload_settings_clear (&upload);

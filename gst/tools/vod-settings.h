@@ -26,7 +26,8 @@ typedef struct {
 gboolean vod_settings_read_options (
     VodSettings *settings, const gchar *path, GError **error);
 
-/* Can all that be set? The error says what not. Reads the signature file. */
+/* Can all that be set? The error says what not. Reads the signature file, and
+ * warns on standard error where others can use it too. */
 gboolean vod_settings_check (const VodSettings *settings, GError **error);
 
 /* What --set gives @property; NULL: nothing. */
@@ -44,8 +45,7 @@ GstElement *vod_settings_sink_new (
 gboolean vod_settings_latch (
     const VodSettings *settings, VodUploadSettings *upload, GError **error);
 
-/* The signature in the file, which only its owner, who must be us, may be able
- * to use; a secret. */
+/* The signature in the file; a secret. */
 gchar *vod_settings_read_signature (const gchar *path, GError **error);
 
 G_END_DECLS
