@@ -196,6 +196,7 @@ static void
 activate (GstVodUploads *uploads, const gchar *name, const gchar *location)
 {
   uploads->active = TRUE;
+  uploads->last_stats = (VodUploadStats){0};
   g_clear_pointer (&uploads->report, gst_vod_report_unref);
   uploads->report =
       gst_vod_report_new (GST_ELEMENT (uploads->sink), name, location);
@@ -399,6 +400,27 @@ gst_vod_uploads_install_results (GObjectClass *klass)
           GST_TYPE_STRUCTURE, flags));
 }
 
+/* As soon as it is said how the upload has ended, that is its state, for who
+ * reads it right then, and if no VodUpload could begin. That one itself has ended
+ * only once all has been said. With the lock. */
+static void
+settle_state (const GstVodUploads *uploads, VodUploadStats *stats)
+{
+  if (uploads->report == NULL)
+    return;
+  switch (gst_vod_report_outcome (uploads->report)) {
+    case GST_VOD_FINISHED:
+      stats->state = "done";
+      break;
+    case GST_VOD_FAILED:
+    case GST_VOD_DISCARDING:
+      stats->state = "failed";
+      break;
+    case GST_VOD_UNDER_WAY:
+      break;
+  }
+}
+
 static GstStructure *
 create_stats (GstVodUploads *uploads)
 {
@@ -411,6 +433,7 @@ create_stats (GstVodUploads *uploads)
     vod_upload_get_stats (uploads->upload, &stats);
   else
     stats = uploads->last_stats;
+  settle_state (uploads, &stats);
   g_mutex_unlock (uploads->lock);
   structure = gst_vod_stats_structure (&stats, base);
   gst_structure_free (base);

@@ -37,7 +37,8 @@ typedef struct {
   VodUpload *upload;    /* the current one; NULL: none, or failed to begin */
   GstVodReport *report; /* of the current one, else of the last */
   GSList *retired;      /* of VodUpload that may still have threads */
-  VodUploadStats last_stats; /* of the last one, when there is none */
+  VodUploadStats last_stats; /* of the last one, when there is none; zero while
+                              * the current one has no VodUpload */
   gboolean interrupted;
   gboolean rewrites_expected;
 } GstVodUploads;

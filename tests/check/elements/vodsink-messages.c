@@ -31,6 +31,19 @@ play (Rig *rig)
   rig_begin (rig, NULL);
 }
 
+/* "name=value name=value": text without blanks. */
+static void
+apply_settings (Rig *rig, const gchar *settings)
+{
+  g_auto (GStrv) words = g_strsplit (settings, " ", -1);
+
+  for (guint i = 0; words[i] && *words[i]; i++) {
+    g_auto (GStrv) pair = g_strsplit (words[i], "=", 2);
+
+    gst_util_set_object_arg (G_OBJECT (rig->sink), pair[0], pair[1]);
+  }
+}
+
 /* --- vodsink-retry --------------------------------------------------------*/
 
 GST_START_TEST (test_retry_says_what_and_when)
@@ -282,6 +295,144 @@ GST_START_TEST (test_results_last_until_the_next_upload)
 
 GST_END_TEST;
 
+/* --- the state that goes with a message -----------------------------------*/
+
+/* How a stream ends; the messages of that, each with the `state` that stats have
+ * while it is posted. */
+static const struct {
+  const gchar *settings;
+  const gchar *fault; /* NULL: none */
+  guint64 size;
+  gboolean cancelled;
+  const gchar *said;
+} endings[] = {
+    {"", NULL, 2 * MIB, FALSE, "vodsink-finish:done eos:done"},
+    {"", "{\"op\":\"ApplyUploadUGC\",\"status\":404}", 2 * MIB, FALSE,
+        "vodsink-error:failed error:failed"},
+    {"", "{\"op\":\"UploadPart\",\"status\":403}", 2 * MIB, FALSE,
+        "vodsink-error:failed error:failed"},
+    {"fatal-errors=false", "{\"op\":\"CommitUploadUGC\",\"status\":404}",
+        2 * MIB, FALSE, "vodsink-error:failed warning:failed eos:failed"},
+    {"", "{\"op\":\"CommitUploadUGC\",\"stall\":true}", 2 * MIB, TRUE,
+        "vodsink-error:failed error:failed"},
+    /* There is no upload. */
+    {"", NULL, 0, FALSE, "vodsink-error:failed error:failed"},
+    {"fatal-errors=false", NULL, 0, FALSE,
+        "vodsink-error:failed warning:failed eos:failed"},
+    {"media-name=a/b", NULL, 2 * MIB, FALSE,
+        "vodsink-error:failed error:failed"},
+    {"media-type=nonsense!", NULL, 2 * MIB, FALSE,
+        "vodsink-error:failed error:failed"},
+    {"state-dir=/proc/nowhere", NULL, 2 * MIB, FALSE,
+        "vodsink-error:failed error:failed"},
+};
+
+typedef struct {
+  GMutex lock;
+  GString *said;
+} States;
+
+static States states;
+
+static void
+note_state (gpointer message, gpointer data)
+{
+  static const gchar *const labels[] = {
+      "vodsink-finish", "vodsink-error", "error", "warning", "eos", NULL};
+  g_autofree gchar *label = rig_label (message);
+  g_autofree gchar *state = rig_state_name (data);
+
+  if (!g_strv_contains (labels, label))
+    return;
+  g_mutex_lock (&states.lock);
+  g_string_append_printf (
+      states.said, "%s%s:%s", states.said->len > 0 ? " " : "", label, state);
+  g_mutex_unlock (&states.lock);
+}
+
+static gchar *
+last_label (const gchar *said)
+{
+  g_auto (GStrv) words = g_strsplit (said, " ", -1);
+  gchar *word = words[g_strv_length (words) - 1];
+
+  return g_strndup (word, (gsize)(strchr (word, ':') - word));
+}
+
+static void
+play_to_ending (Rig *rig, guint i)
+{
+  g_autofree gchar *last = last_label (endings[i].said);
+
+  if (endings[i].fault)
+    emulator_add_faults (emulator, endings[i].fault);
+  play (rig);
+  if (endings[i].size > 0)
+    rig_push_bytes (rig, endings[i].size);
+  rig_push_eos (rig);
+  if (endings[i].cancelled) {
+    fail_unless (emulator_wait_hits (emulator, 1));
+    g_signal_emit_by_name (rig->sink, "cancel");
+  }
+  rig_wait (rig, last);
+  emulator_clear_faults (emulator);
+}
+
+GST_START_TEST (test_state_is_right_when_the_end_is_told)
+{
+  Rig *rig = rig_new (emulator, NULL);
+  g_autofree gchar *state = NULL;
+
+  states.said = g_string_new (NULL);
+  rig->on_message = note_state;
+  apply_settings (rig, endings[__i__].settings);
+  play_to_ending (rig, __i__);
+  rig_set_state (rig, GST_STATE_NULL);
+  fail_unless_equals_string (states.said->str, endings[__i__].said);
+  /* It stays so. */
+  state = rig_state_name (rig);
+  fail_unless (g_str_has_suffix (endings[__i__].said, state), "%s", state);
+  g_string_free (states.said, TRUE);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* Nothing of the upload before is taken for this one's. */
+GST_START_TEST (test_stats_of_what_could_not_begin)
+{
+  static const gchar *const fields[] = {"bytes-received", "bytes-uploaded",
+      "bytes-sent", "parts-uploaded", "retries"};
+  Rig *rig = rig_new (emulator, NULL);
+  g_autofree gchar *state = NULL;
+
+  play (rig);
+  rig_push_bytes (rig, 2 * MIB);
+  rig_push_eos (rig);
+  rig_wait (rig, "eos");
+  rig_set_state (rig, GST_STATE_READY);
+  rig_mark (rig);
+  play (rig);
+  if (__i__ == 0) {
+    rig_push_eos (rig);
+  } else {
+    g_object_set (rig->sink, "media-name", "a/b", NULL);
+    rig_push_bytes (rig, 2 * MIB);
+  }
+  rig_wait (rig, "error");
+  for (guint run = 0; run < 2; run++) {
+    for (guint i = 0; i < G_N_ELEMENTS (fields); i++)
+      fail_unless_equals_uint64 (rig_stat (rig, fields[i]), 0);
+    g_free (state);
+    state = rig_state_name (rig);
+    fail_unless_equals_string (state, "failed");
+    rig_set_state (rig, GST_STATE_NULL);
+  }
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
 /* --- an application that looks at everything ------------------------------*/
 
 /* Whatever has something to say: the settings, what the service does, and the
@@ -312,19 +463,6 @@ static const Told told[] = {
         "{\"op\":\"UploadPart\",\"delay\":6000,\"times\":6}",
         "vodsink-warning"},
 };
-
-/* "name=value name=value": text without blanks. */
-static void
-apply_settings (Rig *rig, const gchar *settings)
-{
-  g_auto (GStrv) words = g_strsplit (settings, " ", -1);
-
-  for (guint i = 0; words[i] && *words[i]; i++) {
-    g_auto (GStrv) pair = g_strsplit (words[i], "=", 2);
-
-    gst_util_set_object_arg (G_OBJECT (rig->sink), pair[0], pair[1]);
-  }
-}
 
 /* Reads every property at every message, in the thread that posts it: if that
  * held a lock of the element, this would hang. */
@@ -457,6 +595,9 @@ vodsink_messages_suite (void)
       tc, test_verify_content_is_passed_on, 0, G_N_ELEMENTS (verify_contents));
   tcase_add_test (tc, test_finish_without_location);
   tcase_add_test (tc, test_results_last_until_the_next_upload);
+  tcase_add_loop_test (
+      tc, test_state_is_right_when_the_end_is_told, 0, G_N_ELEMENTS (endings));
+  tcase_add_loop_test (tc, test_stats_of_what_could_not_begin, 0, 2);
   tcase_add_loop_test (
       tc, test_sync_handler_may_read_everything, 0, G_N_ELEMENTS (told));
   tcase_add_test (

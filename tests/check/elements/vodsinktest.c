@@ -328,6 +328,20 @@ rig_push_eos (Rig *rig)
   rig_push (rig, gst_event_new_eos ());
 }
 
+/* One may be taken between the ERROR and the end. */
+void
+rig_push_until_refused (Rig *rig)
+{
+  gint64 end = deadline ();
+  GstFlowReturn flow;
+
+  do {
+    rig_push_bytes (rig, 100);
+    flow = rig_pushed (rig);
+  } while (flow == GST_FLOW_OK && g_get_monotonic_time () < end);
+  fail_unless_equals_int (flow, GST_FLOW_ERROR);
+}
+
 gboolean
 rig_is_pushing (Rig *rig)
 {

@@ -84,6 +84,8 @@ GstBuffer *rig_buffer (guint64 offset, gsize len);
 /* Waits until all was pushed, and returns the last buffer's flow. Fails the test
  * if that takes too long. */
 GstFlowReturn rig_pushed (Rig *rig);
+/* The upload has failed: pushes until that is what a buffer gets. */
+void rig_push_until_refused (Rig *rig);
 /* Is it still pushing? */
 gboolean rig_is_pushing (Rig *rig);
 
