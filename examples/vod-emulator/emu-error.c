@@ -5,9 +5,8 @@
  */
 #include "emu-request.h"
 
+#include "emu-codes.h"
 #include "emu-util.h"
-
-#include <string.h>
 
 static void
 answer_vod_error (
@@ -41,41 +40,6 @@ emu_request_vod_error (EmuRequest *request, int code, const char *format, ...)
   answer_vod_error (request, 200, code, message);
 }
 
-static const char *
-usual_message (const char *code)
-{
-  static const char *const messages[][2] = {
-      {"AccessDenied", "Access Denied."},
-      {"BadDigest",
-          "The Content-MD5 you specified did not match what we "
-          "received."},
-      {"EntityTooLarge",
-          "Your proposed upload exceeds the maximum allowed object size."},
-      {"EntityTooSmall",
-          "Your proposed upload is smaller than the minimum allowed size."},
-      {"ExpiredToken", "The temporary key token has expired."},
-      {"InternalError", "We encountered an internal error. Please try again."},
-      {"InvalidAccessKeyId",
-          "The Access Key Id you provided does not exist in our records."},
-      {"InvalidDigest", "The Content-MD5 you specified is not valid."},
-      {"InvalidPart", "One or more parts are missing."},
-      {"InvalidPartOrder", "The list of parts was not in ascending order."},
-      {"MalformedXML", "The XML you provided was not well-formed."},
-      {"NoSuchKey", "The specified key does not exist."},
-      {"NoSuchUpload", "The specified multipart upload does not exist."},
-      {"RequestTimeTooSkewed",
-          "The difference between the request time and "
-          "the server's time is too large."},
-      {"SignatureDoesNotMatch", "The Signature you specified is invalid."},
-      {"SlowDown", "Reduce your request rate."},
-  };
-
-  for (guint i = 0; i < G_N_ELEMENTS (messages); i++)
-    if (strcmp (messages[i][0], code) == 0)
-      return messages[i][1];
-  return code;
-}
-
 char *
 emu_request_error_xml (
     EmuRequest *request, const char *code, const char *message)
@@ -94,7 +58,7 @@ emu_request_error_xml (
   g_autofree char *head = g_markup_printf_escaped (
       "<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n\t<Code>%s</Code>\n"
       "\t<Message>%s</Message>\n\t<Resource>%s</Resource>\n",
-      code, message != NULL ? message : usual_message (code), resource);
+      code, message != NULL ? message : emu_codes_message (code), resource);
 
   return g_strdup_printf ("%s%s%s\t<TraceId>%s</TraceId>\n</Error>\n", head,
       id_element, time_element, request->request_id);
@@ -111,29 +75,6 @@ emu_request_cos_error (
       emu_request_error_xml (request, code, message));
 }
 
-static const char *
-code_of_status (guint status)
-{
-  switch (status) {
-    case 400:
-      return "InvalidArgument";
-    case 403:
-      return "AccessDenied";
-    case 404:
-      return "NoSuchKey";
-    case 405:
-      return "MethodNotAllowed";
-    case 409:
-      return "PathConflict";
-    case 411:
-      return "MissingContentLength";
-    case 503:
-      return "SlowDown";
-    default:
-      return "InternalError";
-  }
-}
-
 void
 emu_request_error (EmuRequest *request, guint status, const char *code)
 {
@@ -147,10 +88,11 @@ emu_request_error (EmuRequest *request, guint status, const char *code)
   }
   if (request->style == EMU_STYLE_COS) {
     emu_request_cos_error (request, status,
-        code != NULL ? code : code_of_status (status), fault->message);
+        code != NULL ? code : emu_codes_of_status (status), fault->message);
   } else if (fault->code_number != 0) {
     answer_vod_error (request, status, fault->code_number,
-        fault->message != NULL ? fault->message : "ugc upload | error");
+        fault->message != NULL ? fault->message
+                               : emu_codes_vod_message (fault->code_number));
   } else {
     request->code = g_strdup (code);
     emu_request_answer (request, status, "text/html",

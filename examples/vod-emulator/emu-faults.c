@@ -7,6 +7,7 @@
  */
 #include "emu-faults.h"
 
+#include "emu-codes.h"
 #include "emu-util.h"
 
 #include <string.h>
@@ -53,14 +54,14 @@ static const Field fields[] = {
     FIELD ("after-bytes", TYPE_INT, 0, after_bytes),
     FIELD ("delay", TYPE_INT, KIND_DELAY, delay),
     FIELD ("stall", TYPE_BOOL, KIND_DECIDES, stall),
-    FIELD ("truncate", TYPE_BOOL, KIND_ANSWER, truncate),
+    FIELD ("truncate", TYPE_OTHER, KIND_ANSWER, truncate),
     FIELD ("garbage", TYPE_OTHER, KIND_DECIDES, garbage),
     FIELD ("wrong-etag", TYPE_BOOL, KIND_SUMS, wrong_etag),
     FIELD ("wrong-crc", TYPE_BOOL, KIND_SUMS, wrong_crc),
     FIELD ("no-etag", TYPE_BOOL, KIND_SUMS, no_etag),
     FIELD ("no-crc", TYPE_BOOL, KIND_SUMS, no_crc),
     FIELD ("corrupt", TYPE_BOOL, KIND_CORRUPT, corrupt),
-    FIELD ("error-in-200", TYPE_TEXT, KIND_DECIDES, error_in_200),
+    FIELD ("error-in-200", TYPE_OTHER, KIND_DECIDES, error_in_200),
     FIELD ("lose-answer", TYPE_BOOL, KIND_ANSWER, lose_answer),
     FIELD ("expire-credentials", TYPE_BOOL, KIND_DECIDES, expire_credentials),
     FIELD ("shape", TYPE_OTHER, 0, as_message),
@@ -159,6 +160,16 @@ read_garbage (JsonNode *node, EmuGarbage *out)
   return FALSE;
 }
 
+static gboolean
+read_truncate (EmuEffects *effects, JsonNode *node)
+{
+  gboolean number = holds_number (node, 0, G_MAXINT32);
+
+  effects->truncate_after = number ? json_node_get_int (node) : -1;
+  effects->truncate = number || json_node_get_boolean (node);
+  return number || json_node_get_value_type (node) == G_TYPE_BOOLEAN;
+}
+
 /* The fields that are more than a boolean, a number or a text. */
 static gboolean
 read_other (
@@ -187,6 +198,16 @@ read_other (
     if (type != G_TYPE_BOOLEAN)
       return complain (error, name, "true or false");
     effects->no_request_id = !json_node_get_boolean (node);
+  } else if (strcmp (name, "truncate") == 0) {
+    if (!read_truncate (effects, node))
+      return complain (error, name, "true, false or a number of bytes");
+  } else if (strcmp (name, "error-in-200") == 0) {
+    if (type == G_TYPE_STRING)
+      effects->error_in_200 = json_node_get_string (node);
+    else if (type != G_TYPE_BOOLEAN)
+      return complain (error, name, "true, false or the code of an error");
+    else if (json_node_get_boolean (node))
+      effects->error_in_200 = "InternalError";
   } else if (strcmp (name, "shape") == 0) {
     if (type != G_TYPE_STRING ||
         strcmp (json_node_get_string (node), "message") != 0)
@@ -231,8 +252,8 @@ read_field (
     case TYPE_OTHER:
       if (!read_other (effects, field->name, node, error))
         return FALSE;
-      on = field->offset != G_STRUCT_OFFSET (EmuEffects, garbage) ||
-          effects->garbage != EMU_GARBAGE_NONE;
+      on = type != G_TYPE_BOOLEAN || json_node_get_boolean (node) ||
+          field->offset == G_STRUCT_OFFSET (EmuEffects, json);
       break;
   }
   if (on)
@@ -296,6 +317,59 @@ read_member (Fault *fault, const char *name, JsonNode *node, GError **error)
   return FALSE;
 }
 
+static gboolean
+complain_of_code (const Fault *fault, GError **error)
+{
+  const char *what = "which decides what a code is; or give a \"status\"";
+
+  if (g_str_has_suffix (fault->op, "UGC"))
+    what = "whose codes are numbers other than 0";
+  else if (g_ascii_isupper (*fault->op))
+    what = "whose codes are texts, such as AccessDenied";
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+      "fault: this \"code\" without \"status\" does not fit \"op\": \"%s\", %s",
+      fault->op, what);
+  return FALSE;
+}
+
+/* An error of which only the code is given: the VOD API's are numbers, sent with
+ * status 200; the storage's are texts. */
+static gboolean
+imply_status (Fault *fault, GError **error)
+{
+  EmuEffects *effects = &fault->effects;
+  gboolean vod = g_str_has_suffix (fault->op, "UGC");
+
+  if (vod && effects->code_number != 0)
+    effects->status = 200;
+  else if (!vod && g_ascii_isupper (*fault->op) && effects->code != NULL &&
+      *effects->code != '\0')
+    effects->status = emu_codes_status (effects->code);
+  else
+    return complain_of_code (fault, error);
+  effects->implied = "status";
+  effects->kinds |= KIND_DECIDES;
+  return TRUE;
+}
+
+/* What a fault that doesn't say it must mean. */
+static gboolean
+imply (Fault *fault, JsonObject *said, GError **error)
+{
+  EmuEffects *effects = &fault->effects;
+
+  if ((effects->kinds & KIND_DECIDES) != 0)
+    return TRUE;
+  if (json_object_has_member (said, "code"))
+    return imply_status (fault, error);
+  if (effects->after_bytes >= 0 && !json_object_has_member (said, "drop")) {
+    effects->drop = TRUE;
+    effects->implied = "drop";
+    effects->kinds |= KIND_DECIDES;
+  }
+  return TRUE;
+}
+
 static Fault *
 fault_new (JsonNode *node, GError **error)
 {
@@ -322,6 +396,7 @@ fault_new (JsonNode *node, GError **error)
   json_object_iter_init (&iter, json_node_get_object (node));
   while (ok && json_object_iter_next (&iter, &name, &member))
     ok = read_member (fault, name, member, error);
+  ok = ok && imply (fault, json_node_get_object (node), error);
   if (ok && fault->effects.kinds == 0) {
     ok = FALSE;
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
@@ -407,6 +482,7 @@ merge (EmuEffects *into, const EmuEffects *from)
 
     *into = *from;
     into->truncate = old.truncate;
+    into->truncate_after = old.truncate_after;
     into->lose_answer = old.lose_answer;
     into->trickle = old.trickle;
     into->delay = old.delay;
@@ -423,6 +499,8 @@ merge (EmuEffects *into, const EmuEffects *from)
     into->n_sources = old.n_sources;
     into->reset |= old.reset;
   }
+  if (from->truncate)
+    into->truncate_after = from->truncate_after;
   into->truncate |= from->truncate;
   into->lose_answer |= from->lose_answer;
   into->reset |= from->reset;
@@ -473,7 +551,7 @@ emu_faults_match (EmuFaults *faults, const char *op, guint part,
 char *
 emu_effects_names (const EmuEffects *effects)
 {
-  GString *names = g_string_new (NULL);
+  GString *names = g_string_new (effects->implied);
 
   for (guint i = 0; i < effects->n_sources; i++) {
     JsonObject *fault = json_node_get_object (effects->source[i]);

@@ -39,6 +39,7 @@ typedef struct {
   gint64 delay;       /* ms */
   gboolean stall;
   gboolean truncate;
+  gint64 truncate_after; /* bytes of the answer's body; -1: half of it */
   EmuGarbage garbage;
   gboolean wrong_etag, wrong_crc, no_etag, no_crc, corrupt;
   const char *error_in_200;
@@ -51,6 +52,7 @@ typedef struct {
   gboolean close_idle;
   gint64 spaces;       /* ms of blanks before the answer of Complete */
   JsonObject *data;    /* put into the data of the VOD API's answer; or NULL */
+  const char *implied; /* static: the field that another one stands for */
   guint kinds;         /* which of these are taken */
   JsonNode *source[8]; /* keeps the strings alive */
   guint n_sources;

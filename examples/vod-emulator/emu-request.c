@@ -476,6 +476,21 @@ resume (EmuRequest *request)
   }
 }
 
+/* By `truncate`: never all of the body is left; of an answer without one, the
+ * headers but their end. */
+static gsize
+bytes_cut_off (EmuRequest *request)
+{
+  gsize body = request->answer != NULL && !request->head_only
+      ? g_bytes_get_size (request->answer)
+      : 0;
+  gint64 after = request->fault.truncate_after;
+
+  if (body <= 1)
+    return 4;
+  return body - (after < 0 ? body / 2 : MIN ((gsize)after, body - 1));
+}
+
 /* An answer that takes the connection from SoupServer; the request is gone. */
 static void
 send_raw (EmuRequest *request)
@@ -485,13 +500,8 @@ send_raw (EmuRequest *request)
   g_autoptr (GBytes) data = NULL;
   gsize size = g_bytes_get_size (all);
 
-  if (request->fault.truncate) {
-    gsize body =
-        request->answer != NULL ? g_bytes_get_size (request->answer) : 0;
-
-    /* half of the body, or the headers but their end */
-    size -= body > 1 ? body - body / 2 : 4;
-  }
+  if (request->fault.truncate)
+    size -= bytes_cut_off (request);
   data = g_bytes_new_from_bytes (all, 0, size);
   request->gone = TRUE;
   add_to_log (request, request->status);

@@ -2,6 +2,7 @@
 """Every fault, on the wire."""
 
 import hashlib
+import html
 import http.client
 import json
 import threading
@@ -108,6 +109,19 @@ class TestMatching(FaultCase):
                       {"garbage": "much"}, {"delay": "x"}, 7,
                       {"expire-credentials": True, "shape": "round"},
                       {"data": []}, {"data": "x"},
+                      {"code": 10004}, {"code": "AccessDenied"},
+                      {"op": "signature", "code": "AccessDenied"},
+                      {"op": "UploadPart", "code": 10004},
+                      {"op": "UploadPart", "code": ""},
+                      {"op": "UploadPart", "code": None},
+                      {"op": "ApplyUploadUGC", "code": 0},
+                      {"op": "ApplyUploadUGC", "code": "10004"},
+                      {"op": "ApplyUploadUGC", "code": 1.5},
+                      {"drop": False, "after-bytes": 1},
+                      {"after-bytes": -1}, {"after-bytes": True},
+                      {"truncate": -1}, {"truncate": "x"},
+                      {"truncate": False}, {"truncate": 1 << 40},
+                      {"error-in-200": 7}, {"error-in-200": False},
                       {"status": 503, "code": []}, {"drop": True, "op": 1}):
             answer = client.request("POST", "/api/faults",
                                     body=json.dumps([fault]))
@@ -199,6 +213,50 @@ class TestErrors(FaultCase):
             vod(self.emulator, "ApplyUploadUGC")
 
 
+    def test_error_in_200_without_a_code(self):
+        self.fault("CompleteMultipartUpload", times=1,
+                   **{"error-in-200": True})
+        etags = [(1, self.upload.part(1, b"x").headers["etag"])]
+        answer = self.upload.complete(etags)
+        self.assertEqual((answer.status, code_of(answer)),
+                         (200, "InternalError"))
+        self.assertEqual(self.upload.complete(etags).status, 200)
+
+    def test_a_code_alone_is_an_error_of_the_vod_api(self):
+        for code, says in ((10004, "invalid signature"),
+                           (10010, "signature expired"), (99, "error")):
+            self.fault("ApplyUploadUGC", code=code, times=1)
+            answer = Client(self.emulator).request(
+                "POST", "/v3/index.php?Action=ApplyUploadUGC", body="{}")
+            self.assertEqual(answer.status, 200)
+            self.assertEqual(answer.json()["code"], code)
+            self.assertIn(says, answer.json()["message"])
+            self.assertIn("json", answer.headers["content-type"])
+            self.assertEqual(self.emulator.state()["log"][-1]["faults"],
+                             "status")
+        self.fault("CommitUploadUGC", code=10001, message="no", times=1)
+        self.assertEqual(vod(self.emulator, "CommitUploadUGC"),
+                         {"code": 10001, "message": "no"})
+
+    def test_a_code_alone_is_an_error_of_the_storage(self):
+        for code, status in (
+                ("AccessDenied", 403), ("SignatureDoesNotMatch", 403),
+                ("NoSuchUpload", 404), ("MethodNotAllowed", 405),
+                ("PathConflict", 409), ("InternalError", 500),
+                ("SlowDown", 503), ("ExpiredToken", 400),
+                ("<Unheard & of>", 400)):
+            self.fault(code=code, times=1)
+            answer = self.upload.part(1, b"x")
+            self.assertEqual(answer.status, status)
+            self.assertEqual(html.unescape(code_of(answer)), code)
+        # beside what only changes an answer
+        self.fault(code="SlowDown", delay=100, times=1)
+        start = time.monotonic()
+        self.assertEqual(self.upload.part(1, b"x").status, 503)
+        self.assertGreaterEqual(time.monotonic() - start, 0.1)
+        self.assertEqual(self.sizes(), [])
+
+
 class TestConnections(FaultCase):
     def test_drop_before_the_answer(self):
         self.fault(drop=True, times=1)
@@ -221,6 +279,19 @@ class TestConnections(FaultCase):
             self.assertEqual(received, b"")
             self.assertIn(how, ("eof", "reset"))
         self.assertEqual(self.sizes(), [])
+
+    def test_drop_in_the_body_needs_no_drop(self):
+        for after in (0, MIB // 2):
+            self.fault(times=1, **{"after-bytes": after})
+            received, how = raw_exchange(self.emulator, self.raw_part(1, A))
+            self.assertEqual(received, b"")
+            self.assertIn(how, ("eof", "reset"))
+            self.assertEqual(self.emulator.state()["log"][-1]["faults"],
+                             "drop")
+        self.assertEqual(self.sizes(), [])
+        # elsewhere it is as it was
+        self.fault(times=1, status=503, **{"after-bytes": 1})
+        self.assertEqual(self.upload.part(1, A).status, 503)
 
     def test_lost_answer_to_work_that_was_done(self):
         self.fault(times=1, **{"lose-answer": True})
@@ -290,6 +361,31 @@ class TestConnections(FaultCase):
         self.fault(truncate=True, times=1)
         received, how = raw_exchange(self.emulator, self.raw_part(1, b"x"))
         self.assertTrue(received.startswith(b"HTTP/1.1 200 OK\r\n"))
+        self.assertNotIn(b"\r\n\r\n", received)
+        self.assertEqual(how, "eof")
+
+    def test_answer_truncated_after_so_many_bytes(self):
+        whole = self.upload.list_parts().body
+        for after in (0, 20, 1 << 30):
+            self.fault("ListParts", truncate=after, times=1)
+            self.upload.client = Client(self.emulator)
+            with self.assertRaises(http.client.IncompleteRead) as caught:
+                self.upload.list_parts()
+            got, missing = caught.exception.partial, caught.exception.expected
+            self.assertGreater(missing, 0)
+            self.assertEqual(len(got), min(after, len(got) + missing - 1))
+            self.assertEqual(got[:20], whole[:min(after, 20)])
+
+    def test_truncated_answer_to_head(self):
+        self.fault("HeadObject", truncate=True)
+        self.fault("HeadObject", status=404, message="m" * 10000)
+        lines = ["HEAD %s HTTP/1.1" % self.upload.path, "Host: 127.0.0.1"]
+        lines += ["%s: %s" % header for header in self.upload.headers(
+            "HEAD", self.upload.path, [])]
+        received, how = raw_exchange(
+            self.emulator, ("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.assertTrue(received.startswith(b"HTTP/1.1 404 "), received)
+        self.assertIn(b"x-cos-request-id", received)
         self.assertNotIn(b"\r\n\r\n", received)
         self.assertEqual(how, "eof")
 
