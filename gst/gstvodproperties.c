@@ -362,9 +362,11 @@ install_network (GObjectClass *klass)
   /**
    * GstVodSink:fatal-errors:
    *
-   * %FALSE: a failed upload posts a WARNING instead of an ERROR, buffers are
-   * accepted and discarded, and EOS is posted when it arrives, so that one
-   * lost fragment does not end a recording.
+   * %FALSE: an upload that fails, or cannot begin, posts a WARNING instead of
+   * an ERROR. Buffers go on being accepted, into the spool if there is one, else
+   * they are discarded, and EOS is posted when it arrives, so that one lost
+   * fragment does not end a recording. #GstVodSink::cancel posts an ERROR all
+   * the same.
    */
   g_object_class_install_property (klass, GST_VOD_PROP_FATAL_ERRORS,
       g_param_spec_boolean ("fatal-errors", "Fatal errors",

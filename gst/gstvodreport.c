@@ -445,8 +445,8 @@ next_of (GError *error, gboolean fatal)
                : "nothing of it is kept, and the rest of the stream is dropped";
 }
 
-static void
-say_failure (GstVodReport *report, GError *error, gboolean always_fatal)
+void
+gst_vod_report_fail (GstVodReport *report, GError *error)
 {
   g_autoptr (GstElement) element = hearing_element (report);
   g_autoptr (GError) advised = NULL;
@@ -455,7 +455,8 @@ say_failure (GstVodReport *report, GError *error, gboolean always_fatal)
   if (element == NULL)
     return;
   g_object_get (element, "fatal-errors", &fatal, NULL);
-  fatal = fatal || always_fatal;
+  /* Who cancels wants an end, not to go on without. */
+  fatal = fatal || error->code == VOD_ERROR_CANCELLED;
   g_mutex_lock (&report->lock);
   first = report->outcome == GST_VOD_UNDER_WAY;
   if (first)
@@ -473,8 +474,7 @@ say_failure (GstVodReport *report, GError *error, gboolean always_fatal)
 static void
 on_failed (GError *error, gpointer data)
 {
-  /* Who cancels wants an end, not to go on without. */
-  say_failure (data, error, error->code == VOD_ERROR_CANCELLED);
+  gst_vod_report_fail (data, error);
 }
 
 const VodUploadEvents gst_vod_report_events = {
@@ -535,18 +535,6 @@ gst_vod_report_log (GstVodReport *report)
 }
 
 /* --- the element ----------------------------------------------------------*/
-
-void
-gst_vod_report_fail (GstVodReport *report, GError *error)
-{
-  say_failure (report, error, FALSE);
-}
-
-void
-gst_vod_report_refuse (GstVodReport *report, GError *error)
-{
-  say_failure (report, error, TRUE);
-}
 
 void
 gst_vod_report_mute (GstVodReport *report)

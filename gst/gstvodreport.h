@@ -22,7 +22,8 @@ typedef enum {
   GST_VOD_UNDER_WAY,
   GST_VOD_FINISHED,
   GST_VOD_FAILED,     /* with an ERROR */
-  GST_VOD_DISCARDING, /* failed with a WARNING: fatal-errors was FALSE */
+  GST_VOD_DISCARDING, /* failed with a WARNING: fatal-errors was FALSE, and
+                       * nobody has cancelled it */
 } GstVodOutcome;
 
 /* Messages come from @element, whose signal get-signature is asked, whose
@@ -41,11 +42,9 @@ extern const VodUploadEvents gst_vod_report_events;
  * that name the element. Holds no reference. */
 VodLog gst_vod_report_log (GstVodReport *report);
 
-/* Says, once, that the upload has failed. Not after it has ended. */
+/* Says, once, that the upload has failed, or could not begin. Not after it has
+ * ended. */
 void gst_vod_report_fail (GstVodReport *report, GError *error);
-
-/* The same with an ERROR whatever fatal-errors says: a setting cannot be used. */
-void gst_vod_report_refuse (GstVodReport *report, GError *error);
 
 /* The upload is stopped: what it still reports is not heard. */
 void gst_vod_report_mute (GstVodReport *report);

@@ -118,6 +118,20 @@ handle_flow (GstVodSink *self, VodFlow flow)
   return GST_FLOW_FLUSHING;
 }
 
+/* @size bytes come after the failure of @upload (NULL: it could not begin): the
+ * recording goes on without it, if there is a spool. */
+static GstFlowReturn
+take_after_failure (
+    GstVodSink *self, VodUpload *upload, const guint8 *data, gsize size)
+{
+  GstFlowReturn ret = flow_after_failure (self);
+
+  if (ret == GST_FLOW_OK &&
+      (upload == NULL || !vod_upload_record (upload, data, size)))
+    gst_vod_uploads_note_dropped (&self->uploads, size);
+  return ret;
+}
+
 static GstFlowReturn
 write_bytes (GstVodSink *self, const guint8 *data, gsize size)
 {
@@ -126,17 +140,16 @@ write_bytes (GstVodSink *self, const guint8 *data, gsize size)
   gsize done = 0;
 
   if (upload == NULL)
-    return flow_after_failure (self);
+    return take_after_failure (self, NULL, data, size);
   gst_vod_stream_apply_seek (&self->stream, upload);
   while (ret == GST_FLOW_CUSTOM_SUCCESS) {
     gsize taken;
     VodFlow flow = vod_upload_write (upload, data + done, size - done, &taken);
 
     done += taken;
-    ret = handle_flow (self, flow);
-    /* The recording goes on without the upload, if there is a spool. */
-    if (flow == VOD_FLOW_FAILED && ret == GST_FLOW_OK)
-      vod_upload_record (upload, data + done, size - done);
+    ret = flow == VOD_FLOW_FAILED
+        ? take_after_failure (self, upload, data + done, size - done)
+        : handle_flow (self, flow);
   }
   vod_upload_unref (upload);
   return ret;

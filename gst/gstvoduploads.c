@@ -197,6 +197,7 @@ activate (GstVodUploads *uploads, const gchar *name, const gchar *location)
 {
   uploads->active = TRUE;
   uploads->last_stats = (VodUploadStats){0};
+  uploads->dropped = 0;
   g_clear_pointer (&uploads->report, gst_vod_report_unref);
   uploads->report =
       gst_vod_report_new (GST_ELEMENT (uploads->sink), name, location);
@@ -255,7 +256,7 @@ refuse_settings (GstVodUploads *uploads, GError *error)
   g_autoptr (GstVodReport) report = ref_report (uploads);
 
   vod_error_set_phase (error, VOD_PHASE_APPLY);
-  gst_vod_report_refuse (report, error);
+  gst_vod_report_fail (report, error);
 }
 
 void
@@ -290,6 +291,14 @@ gst_vod_uploads_fail_to_begin (GstVodUploads *uploads, GError *error)
   report = ref_report (uploads);
   vod_error_set_phase (error, VOD_PHASE_APPLY);
   gst_vod_report_fail (report, error);
+}
+
+void
+gst_vod_uploads_note_dropped (GstVodUploads *uploads, gsize size)
+{
+  g_mutex_lock (uploads->lock);
+  uploads->dropped += size;
+  g_mutex_unlock (uploads->lock);
 }
 
 /* --- end ------------------------------------------------------------------*/
@@ -433,6 +442,7 @@ create_stats (GstVodUploads *uploads)
     vod_upload_get_stats (uploads->upload, &stats);
   else
     stats = uploads->last_stats;
+  stats.bytes_received += uploads->dropped;
   settle_state (uploads, &stats);
   g_mutex_unlock (uploads->lock);
   structure = gst_vod_stats_structure (&stats, base);

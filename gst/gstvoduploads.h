@@ -39,6 +39,7 @@ typedef struct {
   GSList *retired;      /* of VodUpload that may still have threads */
   VodUploadStats last_stats; /* of the last one, when there is none; zero while
                               * the current one has no VodUpload */
+  guint64 dropped;           /* bytes that came after it had failed, likewise */
   gboolean interrupted;
   gboolean rewrites_expected;
 } GstVodUploads;
@@ -103,6 +104,9 @@ gst_vod_uploads_begin (GstVodUploads *uploads, const GstVodStreamFacts *facts);
 /* There is nothing to upload: begins one only to fail with @error. If one is
  * current, it has failed to begin, and nothing more is said. */
 void gst_vod_uploads_fail_to_begin (GstVodUploads *uploads, GError *error);
+
+/* The current one has failed: @size bytes that came all the same went nowhere. */
+void gst_vod_uploads_note_dropped (GstVodUploads *uploads, gsize size);
 
 /* Ends the current upload with an ERROR, if there is one that has not ended. */
 void gst_vod_uploads_cancel (GstVodUploads *uploads);

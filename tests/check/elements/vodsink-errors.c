@@ -444,103 +444,6 @@ GST_START_TEST (test_strange_answers_are_got_over)
 
 GST_END_TEST;
 
-/* --- fatal-errors=false ---------------------------------------------------*/
-
-GST_START_TEST (test_not_fatal_goes_on_and_posts_eos)
-{
-  Rig *rig = rig_new (emulator, "fatal-errors", FALSE, SMALL_MEMORY, NULL);
-  g_autofree gchar *code = NULL;
-  GstMessage *warning;
-  const GstStructure *details;
-
-  emulator_add_faults (emulator,
-      "{\"op\":\"UploadPart\",\"status\":403,\"code\":\"AccessDenied\"}");
-  rig_set_state (rig, GST_STATE_PLAYING);
-  rig_begin (rig, NULL);
-  rig_push_bytes (rig, 2 * MIB);
-  warning = rig_wait (rig, "warning");
-  code = rig_error_code (warning);
-  fail_unless_equals_string (code, "RESOURCE/NOT_AUTHORIZED");
-  details = rig_details (warning);
-  fail_unless (gst_structure_is_equal (
-      details, rig_details (rig_wait (rig, "vodsink-error"))));
-  fail_unless_equals_string (
-      gst_structure_get_string (details, "phase"), "part");
-
-  /* Much more than there is memory for. */
-  for (guint i = 0; i < 20; i++)
-    rig_push_bytes (rig, MIB);
-  rig_push_segment (rig, 0);
-  rig_push (rig, rig_buffer (0, 10));
-  fail_unless_equals_int (rig_pushed (rig), GST_FLOW_OK);
-  fail_unless_equals_int (rig_count (rig, "eos"), 0);
-  rig_push_eos (rig);
-  rig_wait (rig, "eos");
-  rig_pushed (rig);
-  fail_unless (rig->taken);
-  rig_set_state (rig, GST_STATE_NULL);
-  rig_assert_story (rig,
-      "progress-start-open progress-complete-open "
-      "vodsink-error warning eos");
-  fail_unless_equals_int (emulator_n_uploads (emulator), 0);
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
-GST_START_TEST (test_not_fatal_at_commit)
-{
-  Rig *rig = rig_new (emulator, "fatal-errors", FALSE, NULL);
-
-  emulator_add_faults (emulator,
-      "{\"op\":\"CommitUploadUGC\",\"json\":"
-      "{\"code\":10001,\"message\":\"no\"}}");
-  upload (rig);
-  rig_wait (rig, "eos");
-  fail_unless_equals_int (rig_count (rig, "warning"), 1);
-  fail_unless_equals_int (rig_count (rig, "vodsink-error"), 1);
-  fail_unless_equals_int (rig_count (rig, "error"), 0);
-  fail_unless_equals_int (rig_count (rig, "vodsink-finish"), 0);
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
-GST_START_TEST (test_not_fatal_without_a_byte)
-{
-  Rig *rig = rig_new (emulator, "fatal-errors", FALSE, NULL);
-
-  rig_set_state (rig, GST_STATE_PLAYING);
-  rig_begin (rig, NULL);
-  rig_push_eos (rig);
-  rig_wait (rig, "eos");
-  rig_assert_story (rig, "vodsink-error warning eos");
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
-GST_START_TEST (test_not_fatal_and_out_of_reach)
-{
-  Rig *rig = rig_new (emulator, "fatal-errors", FALSE, SMALL_MEMORY, NULL);
-
-  rig_set_state (rig, GST_STATE_PLAYING);
-  rig_begin (rig, NULL);
-  rig_push_bytes (rig, 1000);
-  rig_push_bytes_at (rig, 3 * MIB, 10);
-  rig_push_bytes (rig, 1000);
-  fail_unless_equals_int (rig_pushed (rig), GST_FLOW_OK);
-  rig_push_eos (rig);
-  rig_wait (rig, "eos");
-  rig_set_state (rig, GST_STATE_NULL);
-  fail_unless_equals_int (rig_count (rig, "warning"), 1);
-  fail_unless_equals_int (rig_count (rig, "error"), 0);
-  fail_unless_equals_int (emulator_n_media (emulator), 0);
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
 /* --- after the error ------------------------------------------------------*/
 
 GST_START_TEST (test_buffers_after_the_error_fail_without_another)
@@ -609,10 +512,6 @@ vodsink_errors_suite (void)
       tc, test_strange_answers_fail, 0, G_N_ELEMENTS (strange));
   tcase_add_loop_test (
       tc, test_strange_answers_are_got_over, 0, G_N_ELEMENTS (strange) - 1);
-  tcase_add_test (tc, test_not_fatal_goes_on_and_posts_eos);
-  tcase_add_test (tc, test_not_fatal_at_commit);
-  tcase_add_test (tc, test_not_fatal_without_a_byte);
-  tcase_add_test (tc, test_not_fatal_and_out_of_reach);
   tcase_add_test (tc, test_buffers_after_the_error_fail_without_another);
   tcase_add_test (tc, test_error_ends_the_wait_for_memory);
   suite_add_tcase (suite, tc);

@@ -321,6 +321,8 @@ static const struct {
         "vodsink-error:failed warning:failed eos:failed"},
     {"media-name=a/b", NULL, 2 * MIB, FALSE,
         "vodsink-error:failed error:failed"},
+    {"media-name=a/b fatal-errors=false", NULL, 2 * MIB, FALSE,
+        "vodsink-error:failed warning:failed eos:failed"},
     {"media-type=nonsense!", NULL, 2 * MIB, FALSE,
         "vodsink-error:failed error:failed"},
     {"state-dir=/proc/nowhere", NULL, 2 * MIB, FALSE,

@@ -556,17 +556,6 @@ GST_START_TEST (test_start_refuses_too_little_memory)
 
 GST_END_TEST;
 
-GST_START_TEST (test_start_failure_is_an_error_even_if_not_fatal)
-{
-  Rig *rig =
-      rig_new (NULL, "fatal-errors", FALSE, "endpoint", "ftp://host", NULL);
-
-  assert_refused (rig, "endpoint");
-  rig_free (rig);
-}
-
-GST_END_TEST;
-
 GST_START_TEST (test_headers_must_be_strings)
 {
   Emulator *emulator = emulator_new (NULL);
@@ -633,7 +622,6 @@ vodsink_properties_suite (void)
   tcase_add_loop_test (tc, test_start_refuses, 0, G_N_ELEMENTS (refusals));
   tcase_add_test (tc, test_start_refuses_long_names);
   tcase_add_test (tc, test_start_refuses_too_little_memory);
-  tcase_add_test (tc, test_start_failure_is_an_error_even_if_not_fatal);
   tcase_add_test (tc, test_headers_must_be_strings);
   tcase_add_test (tc, test_the_blurb_shows_headers_as_gst_launch_takes_them);
   suite_add_tcase (suite, tc);
