@@ -79,17 +79,38 @@ gst_vod_post_finish (GstElement *element, const VodUploadResult *result,
 
 #define LOCATION_SHOWN 1024 /* bytes */
 
+/* Whoever signs was there, and gave no signature. */
+static gboolean
+is_unsigned (GError *error, const VodErrorDetails *details)
+{
+  return details->phase == VOD_PHASE_SIGNATURE &&
+      (error->code == VOD_ERROR_PROTOCOL ||
+          (error->code == VOD_ERROR_HTTP && details->http_status < 500));
+}
+
+/* A status that says who may not do this; 407 is a proxy's. */
+static gboolean
+is_status_of_refusal (GError *error, const VodErrorDetails *details)
+{
+  return error->code == VOD_ERROR_HTTP &&
+      (details->http_status == 401 || details->http_status == 403 ||
+          details->http_status == 407);
+}
+
 /* Is it a matter of who may do this? */
 static gboolean
 is_refusal (GError *error, const VodErrorDetails *details)
 {
-  static const gchar *const codes[] = {"AccessDenied", "InvalidAccessKeyId",
-      "SignatureDoesNotMatch", "ExpiredToken", "RequestHasExpired", NULL};
+  static const gchar *const codes[] = {"AccessDenied", "AccessForbidden",
+      "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
+      "RequestHasExpired", NULL};
 
   if (error->code == VOD_ERROR_SIGNATURE || error->code == VOD_ERROR_TLS)
     return TRUE;
   if (error->code == VOD_ERROR_SERVICE)
     return details->number == 10004 || details->number == 10010;
+  if (is_unsigned (error, details) || is_status_of_refusal (error, details))
+    return TRUE;
   return details->error_code && g_strv_contains (codes, details->error_code);
 }
 

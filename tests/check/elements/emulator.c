@@ -16,7 +16,6 @@ struct _Emulator {
   guint16 port;
   gchar *uri;
   gchar *ca_file;
-  gchar *root;
 };
 
 /* --- sanitizers -----------------------------------------------------------*/

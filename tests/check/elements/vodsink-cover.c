@@ -767,7 +767,6 @@ GST_END_TEST;
 /* --- what is told ---------------------------------------------------------*/
 
 typedef struct {
-  Rig *rig;
   gchar *url; /* when it was notified */
   gboolean told;
 } Seen;
@@ -797,7 +796,7 @@ GST_START_TEST (test_cover_url)
 {
   Rig *rig = rig_new (emulator, NULL);
 
-  seen = (Seen){.rig = rig};
+  seen = (Seen){0};
   rig->on_message = note_finish;
   g_signal_connect (
       rig->sink, "notify::cover-url", G_CALLBACK (on_notify), &seen);

@@ -50,9 +50,19 @@ static const struct {
         "RESOURCE/NOT_AUTHORIZED", "apply", 10004, NULL, "ApplyUploadUGC", 1},
     {"{\"op\":\"ApplyUploadUGC\",\"status\":404}", "RESOURCE/OPEN_WRITE",
         "apply", 404, NULL, "ApplyUploadUGC", 1},
+    {"{\"op\":\"ApplyUploadUGC\",\"status\":401}", "RESOURCE/NOT_AUTHORIZED",
+        "apply", 401, NULL, "ApplyUploadUGC", 1},
+    {"{\"op\":\"ApplyUploadUGC\",\"status\":403}", "RESOURCE/NOT_AUTHORIZED",
+        "apply", 403, NULL, "ApplyUploadUGC", 1},
+    {"{\"op\":\"ApplyUploadUGC\",\"status\":407}", "RESOURCE/NOT_AUTHORIZED",
+        "apply", 407, NULL, "ApplyUploadUGC", 1},
     {"{\"op\":\"InitiateMultipartUpload\",\"status\":403,"
      "\"code\":\"AccessDenied\"}",
         "RESOURCE/NOT_AUTHORIZED", "initiate", 403, "AccessDenied",
+        "InitiateMultipartUpload", 1},
+    {"{\"op\":\"InitiateMultipartUpload\",\"status\":403,"
+     "\"code\":\"AccessForbidden\",\"message\":\"no\"}",
+        "RESOURCE/NOT_AUTHORIZED", "initiate", 403, "AccessForbidden",
         "InitiateMultipartUpload", 1},
     {"{\"op\":\"InitiateMultipartUpload\",\"status\":404,"
      "\"code\":\"NoSuchBucket\"}",
@@ -77,6 +87,10 @@ static const struct {
     {"{\"op\":\"CommitUploadUGC\",\"json\":{\"code\":10001,"
      "\"message\":\"invalid request\"}}",
         "RESOURCE/CLOSE", "commit", 10001, NULL, "CommitUploadUGC", 1},
+    {"{\"op\":\"CommitUploadUGC\",\"status\":403}", "RESOURCE/NOT_AUTHORIZED",
+        "commit", 403, NULL, "CommitUploadUGC", 1},
+    {"{\"op\":\"CommitUploadUGC\",\"status\":404}", "RESOURCE/CLOSE", "commit",
+        404, NULL, "CommitUploadUGC", 1},
 };
 
 GST_START_TEST (test_final_errors)
