@@ -44,10 +44,10 @@ measure_progress (VodUpload *upload, VodUploadProgress *progress)
   progress->left_done = -1;
   if (upload->closing && progress->beat) {
     /* A dirty head may make it more than there was. */
-    upload->left_at_finish = MAX (upload->left_at_finish, stats.buffered);
+    upload->left_at_finish = MAX (upload->left_at_finish, stats.left);
     progress->left_done = 1.0;
-    if (stats.buffered > 0)
-      progress->left_done -= (gdouble)stats.buffered / upload->left_at_finish;
+    if (stats.left > 0)
+      progress->left_done -= (gdouble)stats.left / upload->left_at_finish;
   }
 }
 

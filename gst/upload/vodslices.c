@@ -286,11 +286,25 @@ vod_slices_get_stats (const VodSlices *self, VodSlicesStats *stats)
       .position = self->position,
       .size = self->size,
       .confirmed = self->confirmed,
+      .left = self->size - self->confirmed,
       .memory = vod_store_used (self->store),
-      .buffered = self->size - self->confirmed,
       .parts_confirmed = self->parts_confirmed,
       .parts_rewritten = self->parts_rewritten,
       .head = self->head,
       .distance = self->distance,
   };
+}
+
+guint64
+vod_slices_held (const VodSlices *self)
+{
+  guint64 held = 0;
+
+  for (guint i = 0; i < self->all->len; i++) {
+    const VodSlice *slice = slice_at_index (self, i);
+
+    if (slice->bytes)
+      held += slice->size;
+  }
+  return held;
 }

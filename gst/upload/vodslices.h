@@ -271,9 +271,9 @@ const VodSlice *vod_slices_get (const VodSlices *slices, guint index);
 typedef struct {
   guint64 position;  /* of the next byte */
   guint64 size;      /* bytes of the stream so far */
-  guint64 confirmed; /* bytes the service has as they are */
+  guint64 confirmed; /* bytes the service has as they are … */
+  guint64 left;      /* … and has not */
   guint64 memory;    /* bytes of memory that count against max_bytes */
-  guint64 buffered;  /* media bytes not confirmed */
   guint parts_confirmed;
   guint parts_rewritten; /* times a confirmed part was made dirty */
   guint64 head;          /* end of the head */
@@ -281,5 +281,9 @@ typedef struct {
 } VodSlicesStats;
 
 void vod_slices_get_stats (const VodSlices *slices, VodSlicesStats *stats);
+
+/* Bytes of media that are in memory now. Looks at every slice: not for each
+ * buffer. */
+guint64 vod_slices_held (const VodSlices *slices);
 
 G_END_DECLS

@@ -406,7 +406,7 @@ vod_upload_get_stats (VodUpload *upload, VodUploadStats *stats)
       .bytes_received = upload->received,
       .bytes_uploaded = slices.confirmed,
       .bytes_sent = atomic_load (&upload->bytes_sent),
-      .bytes_buffered = slices.buffered,
+      .bytes_buffered = vod_slices_held (upload->slices),
       .position = slices.position,
       .bytes_spooled = upload->spooled,
       .parts_uploaded = slices.parts_confirmed -

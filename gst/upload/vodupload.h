@@ -249,7 +249,7 @@ typedef struct {
   guint64 bytes_received;
   guint64 bytes_uploaded;
   guint64 bytes_sent;
-  guint64 bytes_buffered;
+  guint64 bytes_buffered; /* of media in memory, sent or not */
   guint64 bytes_spooled;
   guint64 position;     /* of the next byte */
   guint parts_uploaded; /* confirmed, without … */

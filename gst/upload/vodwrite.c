@@ -146,7 +146,7 @@ note_room (VodUpload *upload)
   if (!upload->warned_blocked)
     return;
   vod_slices_get_stats (upload->slices, &stats);
-  if (stats.buffered < upload->settings.max_size_bytes / 2)
+  if (stats.left < upload->settings.max_size_bytes / 2)
     upload->warned_blocked = FALSE;
 }
 
@@ -330,7 +330,7 @@ vod_upload_finish (VodUpload *upload)
   vod_log (&upload->settings.log, VOD_LOG_INFO,
       "end of stream: %" G_GUINT64_FORMAT " bytes, of which %" G_GUINT64_FORMAT
       " are left to be sent",
-      stats.size, stats.buffered);
+      stats.size, stats.left);
 
   /* An earlier recording that is longer is another one. */
   if (upload->spooling && vod_spool_left (vod_local_spool (upload->local)) > 0)
@@ -343,7 +343,7 @@ vod_upload_finish (VodUpload *upload)
   upload->closing = TRUE;
   vod_slices_finish (upload->slices);
   vod_slices_get_stats (upload->slices, &stats);
-  upload->left_at_finish = stats.buffered;
+  upload->left_at_finish = stats.left;
   upload->next_beat = 0;
   vod_upload_wake_workers (upload);
   g_mutex_unlock (&upload->lock);

@@ -651,6 +651,44 @@ test_seek_beyond_all_parts_is_refused_at_once (void)
   g_assert_cmpuint (stats_of (slices).size, ==, UNIT + 1);
 }
 
+/* Media, not blocks: what is kept for a rewrite counts, a copy of what is in
+ * flight does not count twice. */
+static void
+test_held_is_media_in_memory (void)
+{
+  VodSlicesConfig config = small_config (TRUE);
+  g_autoptr (VodSlices) slices = vod_slices_new (&config);
+  VodSlice *slice;
+
+  g_assert_cmpuint (vod_slices_held (slices), ==, 0);
+  put (slices, 'a', 3);
+  g_assert_cmpuint (vod_slices_held (slices), ==, 3);
+  put (slices, 'a', UNIT + 4 * UNIT);
+  g_assert_cmpuint (vod_slices_held (slices), ==, 5 * UNIT + 3);
+  slice = next (slices);
+  put_at (slices, 0, 'b', 1);
+  g_assert_cmpuint (vod_slices_held (slices), ==, 5 * UNIT + 3);
+  confirm (slices, slice);
+  send_all (slices);
+  g_assert_cmpuint (vod_slices_held (slices), ==, 5 * UNIT + 3);
+  vod_slices_release (slices);
+  g_assert_cmpuint (vod_slices_held (slices), ==, 0);
+}
+
+/* What is up and need not be kept is not there any more. */
+static void
+test_held_is_not_what_was_given_up (void)
+{
+  VodSlicesConfig config = small_config (FALSE);
+  g_autoptr (VodSlices) slices = vod_slices_new (&config);
+
+  put (slices, 'a', UNIT + 4 * UNIT + 3);
+  send_all (slices);
+  g_assert_cmpuint (stats_of (slices).confirmed, ==, 5 * UNIT);
+  /* The head, and what is not cut. */
+  g_assert_cmpuint (vod_slices_held (slices), ==, UNIT + 3);
+}
+
 static void
 test_released_table_holds_only_what_is_in_flight (void)
 {
@@ -884,6 +922,7 @@ model_check (Model *m)
   guint count = vod_slices_count (m->slices);
 
   g_assert_cmpuint (stats.memory, <=, m->config.max_bytes);
+  g_assert_cmpuint (vod_slices_held (m->slices), <=, stats.memory);
   g_assert_cmpuint (stats.size, ==, m->model->len);
   if (m->mode == IN_SPOOL && !m->left_file)
     g_assert_cmpuint (stats.memory, ==, 0);
@@ -1419,6 +1458,8 @@ main (int argc, char **argv)
   ADD (failed_slice_waits_its_pause);
   ADD (firm_pause_is_kept_when_others_succeed);
   ADD (seek_beyond_all_parts_is_refused_at_once);
+  ADD (held_is_media_in_memory);
+  ADD (held_is_not_what_was_given_up);
   ADD (released_table_holds_only_what_is_in_flight);
   ADD (random_pushes_give_the_bytes_of_a_plain_file);
   ADD (random_pushes_with_a_spool);

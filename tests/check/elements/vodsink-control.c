@@ -75,6 +75,7 @@ GST_START_TEST (test_paused_keeps_parts_large)
   fail_unless (rig_wait_state (rig, "paused"));
   fail_unless (
       emulator_wait_count (emulator, "InitiateMultipartUpload", 200, 1));
+  fail_unless_equals_uint64 (rig_stat (rig, "bytes-buffered"), 1000);
   rig_push_bytes (rig, MIB - 1000);
   for (guint i = 0; i < 11; i++)
     rig_push_bytes (rig, MIB);
