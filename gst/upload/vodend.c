@@ -178,6 +178,11 @@ vod_upload_tell_failure (VodUpload *upload, GError *error)
   gboolean keep = describe_rest (upload, error), recording, first;
   GPtrArray *requests = NULL;
 
+  /* Before it is told: who hears it may stop at once. */
+  g_mutex_lock (&upload->lock);
+  upload->keep_at_stop = keep;
+  upload->cancelled = cancelled;
+  g_mutex_unlock (&upload->lock);
   vod_upload_write_notes (upload);
   vod_upload_report_failure (upload, error);
   upload->events.failed (error, upload->data);
@@ -186,10 +191,8 @@ vod_upload_tell_failure (VodUpload *upload, GError *error)
   g_mutex_lock (&upload->lock);
   recording = upload->spooling && !cancelled;
   first = upload->end == VOD_END_NONE;
-  if (first) {
-    upload->keep_at_stop = keep;
+  if (first)
     requests = vod_upload_end_early (upload, VOD_END_FAILED, keep);
-  }
   g_mutex_unlock (&upload->lock);
   /* With a spool, recording may go on (vod_upload_record()), until the stop. */
   if (first && !recording)

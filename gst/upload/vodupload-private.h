@@ -146,6 +146,7 @@ struct _VodUpload {
   gboolean parts_to_delete; /* there may be parts at the service */
   VodSession *discard;      /* remembers that, until they are deleted */
   gboolean keep_at_stop;    /* after a failure: what becomes of `local` then */
+  gboolean cancelled;       /* … which was this one */
   gboolean let_go;          /* what is kept and left was dealt with */
   gboolean holding;         /* nothing is deleted before it is remembered */
   gboolean look_first;      /* an Initiate may have got through */

@@ -243,6 +243,7 @@ vod_upload_stop (VodUpload *upload, gboolean discard)
 {
   GPtrArray *requests = NULL;
   gboolean keep = vod_upload_is_kept (upload), failing, committed;
+  VodLocalDiscard why = discard ? VOD_LOCAL_FLUSHED : VOD_LOCAL_FAILED;
 
   vod_reporter_stop (upload->reporter);
   g_mutex_lock (&upload->lock);
@@ -250,21 +251,21 @@ vod_upload_stop (VodUpload *upload, gboolean discard)
     vod_upload_end_exchange (upload);
   committed = upload->committed;
   failing = upload->ending;
-  keep = committed || (keep && !discard && !upload->discard_on_stop);
-  if (upload->end != VOD_END_NONE) {
+  keep = committed ||
+      (keep && !discard && !upload->discard_on_stop && upload->keep_at_stop);
+  if (upload->cancelled)
+    why = VOD_LOCAL_CANCELLED;
+  if (upload->end != VOD_END_NONE)
     keep = upload->keep_at_stop;
-    upload->keep_at_stop = TRUE;
-  } else {
-    upload->keep_at_stop = TRUE;
+  else
     requests = vod_upload_end_early (upload, VOD_END_STOPPED, keep);
-  }
+  upload->keep_at_stop = TRUE;
   g_mutex_unlock (&upload->lock);
 
   if (committed)
     vod_upload_forget (upload);
   else
-    vod_upload_let_go (
-        upload, keep, discard ? VOD_LOCAL_FLUSHED : VOD_LOCAL_FAILED);
+    vod_upload_let_go (upload, keep, why);
   if (requests) {
     vod_upload_write_notes (upload);
     if (!failing)

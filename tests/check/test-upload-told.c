@@ -146,6 +146,38 @@ test_stopped_when_told (gconstpointer data)
   runs_clear (&runs);
 }
 
+/* What a failure decides is not undone by who stops when he hears it: nobody goes
+ * on where that was cancelled, or would fail again. */
+static void
+test_stopped_when_it_failed (gconstpointer data)
+{
+  g_autofree guint8 *bytes = runs_media (WHOLE);
+  gint code = GPOINTER_TO_INT (data);
+  GError *error = NULL;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.resume_key = "camera";
+  runs.spool = TRUE;
+  owner = runs_begin (&runs);
+  owner->at_failure = stop_meanwhile;
+  runs_give (owner, bytes, WHOLE);
+  g_assert_true (emulator_wait_count (runs.emulator, "UploadPart", 200, 2));
+  vod_error_set (&error, code, "given up");
+  vod_upload_fail (owner->upload, error);
+  g_assert_cmpuint (owner->failed, ==, 1);
+  g_assert_false (owner->resumable);
+  g_assert_true (
+      emulator_wait_count (runs.emulator, "AbortMultipartUpload", 204, 1));
+  owner_free (owner);
+  /* The bytes are its owner's; what was cancelled is nobody else's affair. */
+  g_assert_cmpuint (runs_count_files (&runs, ".media"), ==, 1);
+  g_assert_cmpuint (runs_count_files (&runs, ".session"), ==,
+      code == VOD_ERROR_CANCELLED ? 0 : 1);
+  runs_clear (&runs);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -158,6 +190,10 @@ main (int argc, char **argv)
       "/told/stopped/spool", GINT_TO_POINTER (FALSE), test_stopped_when_told);
   g_test_add_data_func (
       "/told/stopped/kept", GINT_TO_POINTER (TRUE), test_stopped_when_told);
+  g_test_add_data_func ("/told/stopped/cancelled",
+      GINT_TO_POINTER (VOD_ERROR_CANCELLED), test_stopped_when_it_failed);
+  g_test_add_data_func ("/told/stopped/unreadable",
+      GINT_TO_POINTER (VOD_ERROR_READ), test_stopped_when_it_failed);
   g_test_add_func ("/told/kept_spool", test_a_kept_spool_is_there_when_told);
   return g_test_run ();
 }

@@ -151,6 +151,8 @@ on_failed (GError *error, gpointer data)
   owner->spool_location = g_strdup (vod_error_details (error)->spool_location);
   g_mutex_unlock (&owner->lock);
   tell (owner, "failed");
+  if (owner->at_failure)
+    owner->at_failure (owner);
 }
 
 static void

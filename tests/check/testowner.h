@@ -34,6 +34,7 @@ typedef struct {
   /* Called with the owner, if set before. */
   void (*at_mishap) (gpointer data);
   void (*at_progress) (gpointer data);
+  void (*at_failure) (gpointer data);
   void (*at_finish) (gpointer data);
   gpointer at_finish_data; /* if not the owner */
   guint64 finished_size;
