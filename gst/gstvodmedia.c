@@ -97,14 +97,14 @@ gst_vod_media_type_from_caps (const GstCaps *caps)
 /* --- from a file name -----------------------------------------------------*/
 
 /* Splits the base name of @location at its last dot, if that is not its first
- * character. */
+ * character and a type may follow: a dot may end a sentence too. */
 static void
 split_location (const gchar *location, gchar **stem, gchar **extension)
 {
   g_autofree gchar *base = g_path_get_basename (location);
   gchar *dot = strrchr (base, '.');
 
-  if (dot && dot != base && dot[1] != '\0') {
+  if (dot && dot != base && vod_api_check_type (dot + 1)) {
     *extension = g_ascii_strdown (dot + 1, -1);
     *dot = '\0';
   } else {
@@ -122,8 +122,6 @@ gst_vod_media_type_from_location (const gchar *location)
   if (location == NULL)
     return NULL;
   split_location (location, &stem, &extension);
-  if (extension == NULL || !vod_api_check_type (extension))
-    return NULL;
   return g_steal_pointer (&extension);
 }
 
