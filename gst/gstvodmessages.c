@@ -51,7 +51,7 @@ gst_vod_post_recovered (
   GstStructure *structure = gst_structure_new_empty ("vodsink-recovered");
 
   set_path (structure, "spool-location", spool_location);
-  set_path (structure, "resume-key", resume_key);
+  set_path (structure, "resume-key", resume_key ? resume_key : "");
   post_element (element, structure);
 }
 

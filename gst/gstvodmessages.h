@@ -20,7 +20,8 @@ gst_vod_post_progress (GstElement *element, const VodUploadProgress *progress);
 void gst_vod_post_retry (GstElement *element, VodPhase phase, guint attempt,
     guint delay_ms, const gchar *message);
 
-/* Element message vodsink-recovered. @resume_key may be NULL. */
+/* Element message vodsink-recovered. @resume_key may be NULL: then it is empty
+ * there. */
 void gst_vod_post_recovered (
     GstElement *element, const gchar *spool_location, const gchar *resume_key);
 

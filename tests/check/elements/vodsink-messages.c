@@ -501,10 +501,17 @@ GST_START_TEST (test_sync_handler_may_read_everything_of_what_is_recovered)
     rig->offset = run; /* other bytes: another recording */
     play (rig);
     rig_push_bytes (rig, 2 * MIB);
-    if (run == 0)
+    if (run == 0) {
       fail_unless (rig_wait_stat (rig, "bytes-uploaded", MIB));
-    else
-      rig_wait (rig, "vodsink-recovered");
+    } else {
+      const GstStructure *recovered =
+          rig_details (rig_wait (rig, "vodsink-recovered"));
+
+      /* It had none. */
+      fail_unless_equals_string (
+          gst_structure_get_string (recovered, "resume-key"), "");
+      fail_unless_equals_int (gst_structure_n_fields (recovered), 2);
+    }
     rig_set_state (rig, GST_STATE_NULL);
     rig_free (rig);
   }
