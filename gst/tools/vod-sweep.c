@@ -3,6 +3,7 @@
 
 #include "cloud/vodsignature.h"
 #include "upload/vodjob.h"
+#include "upload/vodretry.h"
 #include "vod-show.h"
 
 typedef struct {
@@ -10,6 +11,7 @@ typedef struct {
   VodUploadSettings upload;
   const gchar *endpoint; /* the only one that counts; NULL: all do */
   VodHttp *http;
+  GHashTable *failed; /* endpoints -> is it down, so that it is left alone? */
 } Sweep;
 
 static gboolean
@@ -27,6 +29,7 @@ begin (Sweep *sweep, GError **error)
   };
   if (vod_settings_get (sweep->settings, "endpoint"))
     sweep->endpoint = sweep->upload.endpoint;
+  sweep->failed = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   sweep->http = vod_http_new (&http, error);
   return sweep->http != NULL;
 }
@@ -34,6 +37,7 @@ begin (Sweep *sweep, GError **error)
 static void
 finish (Sweep *sweep)
 {
+  g_clear_pointer (&sweep->failed, g_hash_table_unref);
   g_clear_pointer (&sweep->http, vod_http_free);
   vod_upload_settings_clear (&sweep->upload);
 }
@@ -74,21 +78,70 @@ delete_one (Sweep *sweep, VodSession *discard, GError **error)
   return failure == NULL;
 }
 
-/* Ends at the first failure: the next would most likely wait for the same. */
+static void
+tell_failure (const GError *error)
+{
+  vod_show_line ("Parts could not be deleted, and stay remembered for the "
+                 "next time: %s",
+      error->message);
+}
+
+/* Of each endpoint one failure is told. What is refused for good may be so alone;
+ * where nobody answers, the next would wait for the same. */
+static void
+note_failure (Sweep *sweep, const gchar *endpoint, GError *error)
+{
+  gboolean down = vod_retry_classify (error, 1) != VOD_RETRY_FINAL;
+
+  if (!g_hash_table_contains (sweep->failed, endpoint))
+    tell_failure (error);
+  g_hash_table_insert (
+      sweep->failed, g_strdup (endpoint), GINT_TO_POINTER (down));
+}
+
+/* Those of the signature file have no details. */
+static gboolean
+is_unsigned (GError *error)
+{
+  const VodErrorDetails *details = vod_error_details (error);
+
+  return details == NULL || details->phase == VOD_PHASE_SIGNATURE;
+}
+
+/* FALSE: there is no signature, for none of them. Takes @discard. */
+static gboolean
+delete_next (Sweep *sweep, VodSession *discard, guint *done)
+{
+  g_autofree gchar *endpoint = g_strdup (vod_session_found (discard)->endpoint);
+  g_autoptr (GError) error = NULL;
+
+  if (g_hash_table_lookup (sweep->failed, endpoint)) {
+    vod_session_close (discard);
+    return TRUE;
+  }
+  if (delete_one (sweep, discard, &error)) {
+    (*done)++;
+    return TRUE;
+  }
+  note_failure (sweep, endpoint, error);
+  return !is_unsigned (error);
+}
+
+/* How many were deleted. */
 static guint
-delete_all (Sweep *sweep, GError **error)
+delete_all (Sweep *sweep)
 {
   g_autofree gchar *after = NULL;
   VodSession *discard;
+  gboolean go_on = TRUE;
   guint done = 0;
 
-  while ((discard = vod_session_take_discard (
-              sweep->settings->state_dir, sweep->endpoint, after))) {
+  while (go_on &&
+      (discard = vod_session_take_discard (
+           sweep->settings->state_dir, sweep->endpoint, after))) {
     g_free (after);
     after = g_strdup (vod_session_key (discard));
-    if (!delete_one (sweep, discard, error))
-      break;
-    done++;
+    go_on = delete_next (sweep, discard, &done);
   }
   return done;
 }
@@ -98,18 +151,19 @@ vod_sweep (const VodSettings *settings)
 {
   Sweep sweep = {.settings = settings};
   g_autoptr (GError) error = NULL;
+  gboolean good = FALSE;
   guint done = 0;
 
-  if (begin (&sweep, &error))
-    done = delete_all (&sweep, &error);
+  if (begin (&sweep, &error)) {
+    done = delete_all (&sweep);
+    good = g_hash_table_size (sweep.failed) == 0;
+  } else {
+    tell_failure (error);
+  }
   finish (&sweep);
   if (done > 0)
     vod_show_line ("The parts of %u unfinished uploads were deleted at the "
                    "service.",
         done);
-  if (error)
-    vod_show_line ("Parts could not be deleted, and stay remembered for the "
-                   "next time: %s",
-        error->message);
-  return error == NULL;
+  return good;
 }

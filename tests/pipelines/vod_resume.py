@@ -609,6 +609,48 @@ class TestOthers(ResumeCase):
         self.assertEqual(self.left(), [])
         self.assertEqual(self.emulator.state()["uploads"], [])
 
+    def discarded(self, *names):
+        """Recordings that are to be deleted at the service; their files."""
+        os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
+        before = set(self.left())
+        # Recording sweeps too.
+        for key in [self.ended("ts", name) for name in names]:
+            self.resume("--discard", key, signature=False)
+        return set(self.left()) - before
+
+    def test_sweep_beside_an_endpoint_that_is_down(self):
+        """an endpoint that is down keeps no other from being swept"""
+        first = self.emulator, self.discarded("A", "B")
+        with Emulator("--root", os.path.join(self.where, "second")) as other:
+            self.emulator = other
+            second = other, self.discarded("C", "D")
+            # What comes first in the folder is down.
+            down, up = sorted((first, second), key=lambda each: min(each[1]))
+            self.emulator, self.base = up[0], \
+                "http://127.0.0.1:%d" % up[0].port
+            down[0].stop("kill")
+            result = self.resume(code=1)
+            self.assertEqual(up[0].state()["uploads"], [])
+            self.assertEqual(set(self.left()), down[1])
+            self.assertIn("The parts of 2 unfinished", result.out)
+            # Nobody waits twice for who is not there.
+            self.assertEqual(result.out.count("could not be deleted"), 1)
+            first[0].stop("kill")
+        self.emulator = first[0]
+
+    def test_sweep_with_one_refused(self):
+        """nor does one that is refused"""
+        self.discarded("A", "B", "C")
+        self.emulator.faults({"op": "AbortMultipartUpload", "times": 1,
+                              "code": "AccessDenied"})
+        result = self.resume(code=1)
+        self.assertEqual(len(self.emulator.state()["uploads"]), 1)
+        self.assertEqual(len(self.left()), 1)
+        self.assertIn("The parts of 2 unfinished", result.out)
+        self.resume()
+        self.assertEqual(self.emulator.state()["uploads"], [])
+        self.assertEqual(self.left(), [])
+
     def test_list(self):
         """the table of what is there"""
         ended, cut = self.ended("ts", "Ended"), self.cut_off("plain", "Cut")
