@@ -31,3 +31,25 @@ vod_file_write (int fd, guint64 offset, gconstpointer data, gsize len)
   }
   return TRUE;
 }
+
+gboolean
+vod_file_resize (int fd, guint64 size)
+{
+  int r;
+
+  do
+    r = ftruncate (fd, (off_t)size);
+  while (r < 0 && errno == EINTR);
+  return r == 0;
+}
+
+gboolean
+vod_file_sync (int fd)
+{
+  int r;
+
+  do
+    r = fdatasync (fd);
+  while (r < 0 && errno == EINTR);
+  return r == 0;
+}

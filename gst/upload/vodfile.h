@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * vodfile: what all files of the state directory have in common, sessions and
- * spools: whose they must be, and that they are written as a whole or fail.
+ * spools: whose they must be, and that they are written as a whole or fail. A
+ * signal is no failure.
  */
 #pragma once
 
@@ -17,5 +18,11 @@ gboolean vod_file_is_ours (const struct stat *info);
 /* Writes all of @data at @offset, or fails with errno; then some of it may be
  * there. Blocks for the disk. */
 gboolean vod_file_write (int fd, guint64 offset, gconstpointer data, gsize len);
+
+/* Cuts or extends it to @size bytes, or fails with errno. */
+gboolean vod_file_resize (int fd, guint64 size);
+
+/* Blocks until the disk has its bytes, or fails with errno. */
+gboolean vod_file_sync (int fd);
 
 G_END_DECLS

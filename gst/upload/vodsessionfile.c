@@ -315,13 +315,8 @@ vod_session_file_believe (VodSessionFile *file, guint64 size)
 static gboolean
 cut_back (VodSessionFile *file)
 {
-  gint r;
-
-  do
-    r = ftruncate (file->fd, (off_t)file->size);
-  while (r < 0 && errno == EINTR);
-  file->damaged = r < 0;
-  return r == 0;
+  file->damaged = !vod_file_resize (file->fd, file->size);
+  return !file->damaged;
 }
 
 gboolean
@@ -344,21 +339,22 @@ vod_session_file_append (
   return TRUE;
 }
 
+gboolean
+vod_session_file_sync (VodSessionFile *file, GError **error)
+{
+  return vod_file_sync (file->fd) || fail (file, "written", error);
+}
+
+/* Also what the file system says of it. */
 static gboolean
-sync_fd (gint fd, gint (*sync) (gint fd))
+sync_all (gint fd)
 {
   gint r;
 
   do
-    r = sync (fd);
+    r = fsync (fd);
   while (r < 0 && errno == EINTR);
   return r == 0;
-}
-
-gboolean
-vod_session_file_sync (VodSessionFile *file, GError **error)
-{
-  return sync_fd (file->fd, fdatasync) || fail (file, "written", error);
 }
 
 /* @text in a new file at @name, locked, and on the disk. -1 with errno. */
@@ -372,7 +368,7 @@ write_new (gint dir_fd, const gchar *name, const gchar *text, gsize len)
   fd = create (dir_fd, name);
   if (fd < 0)
     return -1;
-  if (lock (fd) && vod_file_write (fd, 0, text, len) && sync_fd (fd, fsync))
+  if (lock (fd) && vod_file_write (fd, 0, text, len) && sync_all (fd))
     return fd;
   close_quietly (fd);
   return -1;
@@ -409,7 +405,7 @@ gboolean
 vod_session_file_sync_dir (VodSessionFile *file, GError **error)
 {
   /* Not every file system can do that for a directory. */
-  return sync_fd (file->dir_fd, fsync) || errno == EINVAL || errno == ENOTSUP ||
+  return sync_all (file->dir_fd) || errno == EINVAL || errno == ENOTSUP ||
       errno == EROFS || fail (file, "written", error);
 }
 

@@ -166,7 +166,7 @@ vod_spool_write (VodSpool *spool, guint64 offset, const guint8 *data, gsize len,
   if (old < len) {
     /* A gap is at the end of the stream: a hole is enough. */
     ok = data ? vod_file_write (spool->fd, offset + old, data + old, len - old)
-              : ftruncate (spool->fd, (off_t)(offset + len)) == 0;
+              : vod_file_resize (spool->fd, offset + len);
     if (!ok) {
       fail ("written", errno, error);
       return VOD_SPOOL_FAILED;
@@ -181,7 +181,7 @@ vod_spool_write (VodSpool *spool, guint64 offset, const guint8 *data, gsize len,
 gboolean
 vod_spool_sync (VodSpool *spool, GError **error)
 {
-  return fdatasync (spool->fd) == 0 || fail ("synced", errno, error);
+  return vod_file_sync (spool->fd) || fail ("synced", errno, error);
 }
 
 /* --- parting from an earlier recording ------------------------------------*/
@@ -219,7 +219,7 @@ vod_spool_part (VodSpool *spool, const gchar *path,
   if (fd < 0)
     return FALSE;
   /* From here on readers read the copy: what they may read is the same. */
-  done = copy_to (spool, fd, give_up, data) && fdatasync (fd) == 0 &&
+  done = copy_to (spool, fd, give_up, data) && vod_file_sync (fd) &&
       dup3 (fd, spool->fd, O_CLOEXEC) >= 0;
   if (!done) {
     fail ("copied", errno, error);

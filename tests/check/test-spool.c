@@ -5,12 +5,14 @@
  */
 #include "upload/vodspool.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,6 +104,33 @@ assert_old (const gchar *path, gsize len)
   assert_file (path, bytes, len);
 }
 
+/* --- the disk -------------------------------------------------------------*/
+
+/* So many calls are interrupted by a signal before one gets through. */
+static guint interruptions;
+
+static gboolean
+is_interrupted (void)
+{
+  if (interruptions == 0)
+    return FALSE;
+  interruptions--;
+  errno = EINTR;
+  return TRUE;
+}
+
+int
+fdatasync (int fd)
+{
+  return is_interrupted () ? -1 : (int)syscall (SYS_fdatasync, fd);
+}
+
+int
+ftruncate (int fd, off_t size)
+{
+  return is_interrupted () ? -1 : (int)syscall (SYS_ftruncate, fd, size);
+}
+
 /* --- writing and reading --------------------------------------------------*/
 
 static void
@@ -159,6 +188,31 @@ test_a_gap_reads_as_zeros (void)
       vod_spool_write (spool, 33, expected + 33, 7, NULL), ==, VOD_SPOOL_OK);
   vod_spool_free (spool);
   assert_file (place.path, expected, 40);
+  place_clear (&place);
+}
+
+/* A network file system lets signals through to its waits. */
+static void
+test_a_signal_is_no_failure (void)
+{
+  static const guint8 zeros[33];
+  Place place;
+  VodSpool *spool;
+
+  place_init (&place);
+  spool = open_spool (&place);
+  interruptions = 2;
+  g_assert_cmpint (
+      vod_spool_write (spool, 0, NULL, 33, NULL), ==, VOD_SPOOL_OK);
+  g_assert_cmpuint (interruptions, ==, 0);
+  interruptions = 2;
+  g_assert_true (vod_spool_sync (spool, NULL));
+  g_assert_cmpuint (interruptions, ==, 0);
+  interruptions = 2;
+  g_assert_true (vod_spool_part (spool, place.copy, NULL, NULL, NULL));
+  g_assert_cmpuint (interruptions, ==, 0);
+  vod_spool_free (spool);
+  assert_file (place.copy, zeros, sizeof zeros);
   place_clear (&place);
 }
 
@@ -686,6 +740,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD (what_is_written_is_read);
   ADD (a_gap_reads_as_zeros);
+  ADD (a_signal_is_no_failure);
   ADD (the_same_again_goes_on_behind_it);
   ADD (another_byte_is_refused_and_nothing_changed);
   ADD (a_byte_behind_its_end_is_no_difference);
