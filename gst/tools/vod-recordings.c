@@ -180,6 +180,9 @@ examine_session (
     recording->damage = NULL;
     take_header (recording, state);
     judge_end (recording, state);
+    /* To read it all may take minutes. Nobody has to wait for that: before it is
+     * cut, it is seen whether it has grown. */
+    vod_session_release (session);
     if (prove && fd >= 0)
       recording->sure = vod_recording_prove (state, fd, recording->size);
   }
@@ -268,6 +271,12 @@ cut_spool (VodSession *session, const VodRecording *recording, const gchar *dir,
 
   if (fd < 0)
     return fail_spool ("opened", error);
+  if ((guint64)info.st_size != recording->size) {
+    close (fd);
+    vod_error_set (error, VOD_ERROR_BUSY,
+        "Another upload has gone on with the spool meanwhile: try again");
+    return FALSE;
+  }
   cut = ftruncate (fd, (off_t)recording->sure) == 0 && fsync (fd) == 0;
   if (!cut)
     fail_spool ("cut", error);

@@ -55,7 +55,8 @@ gboolean vod_recording_survives_cut (
     const VodRecording *recording, const gchar *dir, const gchar *type);
 
 /* Cuts the spool to what is sure. Errors as vod_session_open() and for the
- * file. */
+ * file; VOD_ERROR_BUSY also if it has not the size any more that examine()
+ * saw. */
 gboolean vod_recording_cut (
     const VodRecording *recording, const gchar *dir, GError **error);
 

@@ -8,6 +8,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Who only looks (vod-resume, or an upload that sweeps) has a session for a
+ * moment; another upload keeps it. Together less than it may take to stop. */
+#define LOOKS 9
+#define LOOK (8 * 1000) /* µs */
+
+static gboolean
+open_patiently (VodLocal *local, GError **error)
+{
+  GError *busy = NULL;
+
+  for (guint i = 0;; i++) {
+    if (vod_local_open_session (local, &busy))
+      return TRUE;
+    if (busy->code != VOD_ERROR_BUSY || i == LOOKS)
+      break;
+    g_clear_error (&busy);
+    g_usleep (LOOK);
+  }
+  g_propagate_error (error, busy);
+  return FALSE;
+}
+
 /* Another recording of the same name may be under way: then this one gets a
  * name of its own. */
 static gboolean
@@ -19,7 +41,7 @@ open_some_session (
   const gchar *parts[] = {local->key, uuid, NULL};
   gchar *key;
 
-  if (vod_local_open_session (local, &local_error))
+  if (open_patiently (local, &local_error))
     return TRUE;
   if (local_error->code != VOD_ERROR_BUSY || !settings->spool ||
       settings->identity == VOD_IDENTITY_EXPLICIT) {

@@ -6,7 +6,9 @@
 #include "vodsession.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
+#include "vodfile.h"
 #include "vodjournal.h"
 #include "vodsessionfile.h"
 
@@ -137,10 +139,17 @@ is_empty (const VodSessionFile *file)
 }
 
 void
+vod_session_release (VodSession *session)
+{
+  if (session->file.fd >= 0 && is_empty (&session->file))
+    vod_session_file_unlink (&session->file);
+  vod_session_file_close (&session->file);
+}
+
+void
 vod_session_close (VodSession *session)
 {
-  if (is_empty (&session->file))
-    vod_session_file_unlink (&session->file);
+  vod_session_release (session);
   free_session (session);
 }
 
@@ -496,22 +505,39 @@ is_wanted (VodSession *discard, const gchar *endpoint)
       (!endpoint || strcmp (state->endpoint, endpoint) == 0);
 }
 
+/* May it be forgotten? Told without opening it: its upload, which may be about
+ * to, would find it busy. */
+static gboolean
+looks_old (const gchar *dir, const gchar *key)
+{
+  g_autofree gchar *path = vod_session_path (dir, key, "session");
+  g_autofree gchar *media = vod_session_path (dir, key, "media");
+  struct stat info;
+
+  if (lstat (media, &info) == 0)
+    return FALSE;
+  return lstat (path, &info) == 0 && vod_file_is_ours (&info) &&
+      g_get_real_time () / G_USEC_PER_SEC - (gint64)info.st_mtime >
+      VOD_SESSION_LIFE;
+}
+
 void
 vod_session_forget_old (const gchar *dir)
 {
   g_auto (GStrv) keys = vod_session_list (dir, NULL);
 
   for (guint i = 0; keys && keys[i]; i++) {
-    g_autofree gchar *media = vod_session_path (dir, keys[i], "media");
     VodSession *session;
 
-    if (g_file_test (media, G_FILE_TEST_EXISTS | G_FILE_TEST_IS_SYMLINK))
+    if (!looks_old (dir, keys[i]))
       continue;
     session = open_session (
         dir, keys[i], ".session", VOD_SESSION_FILE_EXISTING, NULL);
     if (!session)
       continue;
-    if (vod_session_file_age (&session->file) > VOD_SESSION_LIFE)
+    /* Its upload may have come before us. */
+    if (looks_old (dir, keys[i]) &&
+        vod_session_file_age (&session->file) > VOD_SESSION_LIFE)
       vod_session_delete (session);
     else
       free_session (session);

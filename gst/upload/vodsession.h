@@ -114,6 +114,11 @@ vod_session_open (const gchar *dir, const gchar *key, GError **error);
 void vod_session_close (VodSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VodSession, vod_session_close)
 
+/* Unlocks as vod_session_close() does, for who goes on reading what was found,
+ * which may be out of date from then on; nothing else may follow but
+ * vod_session_close(). */
+void vod_session_release (VodSession *session);
+
 /* Deletes the file, unlocks, frees. */
 void vod_session_delete (VodSession *session);
 

@@ -6,6 +6,7 @@
 #include "upload/vodlocal.h"
 
 #include <glib/gstdio.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -494,6 +495,55 @@ open_local (const gchar *dir, gboolean spool, gchar **recovered)
   return local;
 }
 
+typedef struct {
+  VodSession *session;
+  gint watch;
+} Look;
+
+/* Has what it looks at until somebody else tries to. */
+static gpointer
+look_until_wanted (gpointer data)
+{
+  Look *look = data;
+  struct pollfd wanted = {look->watch, POLLIN, 0};
+
+  g_assert_cmpint (poll (&wanted, 1, 30000), ==, 1);
+  vod_session_close (look->session);
+  return NULL;
+}
+
+/* As vod-resume --list has each session for a moment. */
+static void
+test_a_passing_look_is_waited_for (void)
+{
+  static const VodIdentity identities[] = {
+      VOD_IDENTITY_EXPLICIT, VOD_IDENTITY_FILE};
+
+  for (guint i = 0; i < G_N_ELEMENTS (identities); i++) {
+    gchar *dir = session_make_dir ();
+    VodUploadSettings settings = ask (dir, identities[i], FALSE, TRUE);
+    VodSession *session = session_open (dir);
+    VodLocalOpened opened = {0};
+    g_autoptr (GError) error = NULL;
+    VodLocal *local;
+    GThread *thread;
+    Look look;
+
+    session_steps (session, 4);
+    look = (Look){session, session_watch (dir)};
+    thread = g_thread_new ("look", look_until_wanted, &look);
+    local = vod_local_open (&settings, &opened, &error);
+    g_thread_join (thread);
+    g_assert_no_error (error);
+    g_assert_null (opened.notice);
+    g_assert_nonnull (local);
+    vod_local_free (local);
+    vod_local_opened_clear (&opened);
+    close (look.watch);
+    session_remove_dir (dir);
+  }
+}
+
 static void
 note_all (VodLocal *local, guint attempt, const gchar *upload_id)
 {
@@ -823,6 +873,7 @@ main (int argc, char **argv)
   }
   ADD (no_identity_keeps_nothing);
   ADD (unusable_directory);
+  ADD (a_passing_look_is_waited_for);
   ADD (what_was_noted_is_found);
   ADD (an_earlier_attempt_is_not_heard);
   ADD (a_whole_spool_stays_whole);

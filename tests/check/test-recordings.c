@@ -371,6 +371,54 @@ test_proven (void)
   g_assert_cmpuint (sure_of (&story), ==, 3 * MIB);
 }
 
+/* Reading gigabytes takes its time: nobody is kept from uploading meanwhile. */
+static void
+test_proven_without_the_session (void)
+{
+  Story story = {OTHER_BOOT, 100, FALSE, 1, 0};
+  g_auto (VodRecording) recording = {0};
+  gchar *dir = session_make_dir ();
+  g_autofree gchar *seen = NULL;
+  const gchar *read, *closed;
+  gint watch;
+
+  write_spool (dir);
+  write_session (dir, &story);
+  watch = session_watch (dir);
+  g_assert_true (vod_recording_examine (&recording, dir, KEY, TRUE));
+  g_assert_cmpuint (recording.sure, ==, MIB);
+  seen = session_watched (watch);
+  closed = strstr (seen, "close " KEY ".session\n");
+  read = strstr (seen, "read " KEY ".media\n");
+  g_assert_nonnull (closed);
+  g_assert_nonnull (read);
+  g_assert_true (closed < read);
+  close (watch);
+  session_remove_dir (dir);
+}
+
+/* Somebody has gone on with it since it was looked at. */
+static void
+test_no_cut_of_what_has_grown (void)
+{
+  Story story = {OTHER_BOOT, 100, FALSE, 1, 0};
+  g_auto (VodRecording) recording = {0};
+  gchar *dir = session_make_dir ();
+  g_autofree gchar *media = vod_session_path (dir, KEY, "media");
+  g_autoptr (GError) error = NULL;
+  struct stat info;
+
+  write_spool (dir);
+  write_session (dir, &story);
+  g_assert_true (vod_recording_examine (&recording, dir, KEY, TRUE));
+  g_assert_cmpint (truncate (media, 4 * MIB), ==, 0);
+  g_assert_false (vod_recording_cut (&recording, dir, &error));
+  g_assert_error (error, VOD_ERROR, VOD_ERROR_BUSY);
+  g_assert_cmpint (lstat (media, &info), ==, 0);
+  g_assert_cmpint (info.st_size, ==, 4 * MIB);
+  session_remove_dir (dir);
+}
+
 /* What was cut counts from then on, also after another restart. */
 static void
 test_cut (void)
@@ -562,7 +610,10 @@ main (int argc, char **argv)
   g_test_add_func ("/container/fragmented_mp4", test_fragmented_mp4);
   g_test_add_func ("/container/hostile_mp4", test_hostile_mp4);
   g_test_add_func ("/recordings/proven", test_proven);
+  g_test_add_func ("/recordings/proven_without_the_session",
+      test_proven_without_the_session);
   g_test_add_func ("/recordings/cut", test_cut);
+  g_test_add_func ("/recordings/cut_grown", test_no_cut_of_what_has_grown);
   g_test_add_func ("/recordings/begun_anew", test_begun_anew);
   g_test_add_func ("/recordings/kinds", test_kinds);
   g_test_add_func ("/recordings/links", test_links);

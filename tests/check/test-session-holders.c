@@ -424,6 +424,29 @@ test_threads (void)
   session_remove_dir (dir);
 }
 
+/* Who opens a session has it for a moment, in which its own upload would get
+ * BUSY: who looks for old ones opens none that is young. */
+static void
+test_the_sweep_leaves_young_ones_alone (void)
+{
+  gchar *dir = session_make_dir ();
+  g_autofree gchar *swept = NULL, *opened = NULL;
+  VodSession *session = session_open (dir);
+  gint watch;
+
+  session_steps (session, 4);
+  vod_session_close (session);
+  watch = session_watch (dir);
+  vod_session_forget_old (dir);
+  swept = session_watched (watch);
+  g_assert_cmpstr (swept, ==, "");
+  session_assert_kept (dir, 4);
+  opened = session_watched (watch);
+  g_assert_true (g_str_has_prefix (opened, "open " KEY ".session\n"));
+  close (watch);
+  session_remove_dir (dir);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -435,5 +458,7 @@ main (int argc, char **argv)
   g_test_add_func ("/session-holders/killed-noting", test_killed_at_any_moment);
   g_test_add_func ("/session-holders/crowd", test_a_crowd);
   g_test_add_func ("/session-holders/threads", test_threads);
+  g_test_add_func (
+      "/session-holders/sweep", test_the_sweep_leaves_young_ones_alone);
   return g_test_run ();
 }

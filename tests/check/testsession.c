@@ -3,6 +3,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -242,6 +243,39 @@ session_end_child (void)
 {
   execlp ("true", "true", NULL);
   _exit (1);
+}
+
+gint
+session_watch (const gchar *dir)
+{
+  gint watch = inotify_init1 (IN_NONBLOCK | IN_CLOEXEC);
+
+  g_assert_cmpint (
+      inotify_add_watch (watch, dir, IN_OPEN | IN_ACCESS | IN_CLOSE), >=, 0);
+  return watch;
+}
+
+gchar *
+session_watched (gint watch)
+{
+  GString *text = g_string_new (NULL);
+  _Alignas(struct inotify_event) gchar events[4096];
+  gssize n;
+
+  while ((n = read (watch, events, sizeof events)) > 0)
+    for (gssize at = 0; at < n;) {
+      const struct inotify_event *event = (gpointer)(events + at);
+
+      at += (gssize)(sizeof *event + event->len);
+      /* What is done to the directory itself has no name. */
+      if (event->len > 0)
+        g_string_append_printf (text, "%s %s\n",
+            event->mask & IN_OPEN         ? "open"
+                : event->mask & IN_ACCESS ? "read"
+                                          : "close",
+            event->name);
+    }
+  return g_string_free (text, FALSE);
 }
 
 void

@@ -71,6 +71,14 @@ gchar *session_file_of (const gchar *dir, const gchar *suffix);
 /* Writes a file with mode 0600. */
 void session_put (const gchar *path, const gchar *text, gsize len);
 
+/* From now on it is known what is done to the files of @dir. Returns a file
+ * descriptor that can be read when something was. */
+gint session_watch (const gchar *dir);
+
+/* … which, since the last call, is this: "open", "read" and "close", each with
+ * a name without its directory, and a line for each. */
+gchar *session_watched (gint watch);
+
 /* Calls @func in a process of its own, which must come to its end. */
 void session_in_child (void (*func) (gpointer data), gpointer data);
 
