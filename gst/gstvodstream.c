@@ -146,6 +146,22 @@ answer_position (GstVodStream *stream, GstQuery *query)
   return TRUE;
 }
 
+/* filesink's is its file; ours is where the media is, which only Commit tells. */
+static gboolean
+answer_uri (GstVodStream *stream, GstQuery *query)
+{
+  GValue url = G_VALUE_INIT;
+  gboolean known;
+
+  g_value_init (&url, G_TYPE_STRING);
+  gst_vod_uploads_get_result (stream->uploads, GST_VOD_PROP_VIDEO_URL, &url);
+  known = g_value_get_string (&url) != NULL;
+  if (known)
+    gst_query_set_uri (query, g_value_get_string (&url));
+  g_value_unset (&url);
+  return known;
+}
+
 gboolean
 gst_vod_stream_answer (GstVodStream *stream, GstQuery *query)
 {
@@ -158,6 +174,8 @@ gst_vod_stream_answer (GstVodStream *stream, GstQuery *query)
       return TRUE;
     case GST_QUERY_POSITION:
       return answer_position (stream, query);
+    case GST_QUERY_URI:
+      return answer_uri (stream, query);
     default:
       return FALSE;
   }

@@ -40,8 +40,8 @@ void gst_vod_stream_clear (GstVodStream *stream);
 void gst_vod_stream_note_event (GstVodStream *stream, GstEvent *event);
 void gst_vod_stream_note_caps (GstVodStream *stream, const GstCaps *caps);
 
-/* Answers SEEKING, FORMATS, and POSITION in bytes. FALSE: it is another
- * query. */
+/* Answers SEEKING, FORMATS, POSITION in bytes, and once the media is committed
+ * URI, by video-url. FALSE: it is another query. */
 gboolean gst_vod_stream_answer (GstVodStream *stream, GstQuery *query);
 
 /* --- what is forgotten ----------------------------------------------------*/

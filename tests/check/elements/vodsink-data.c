@@ -466,6 +466,40 @@ GST_START_TEST (test_query_formats)
 
 GST_END_TEST;
 
+/* As upstream of the sink asks; NULL: not answered. */
+static gchar *
+ask_uri (Rig *rig)
+{
+  GstQuery *query = gst_query_new_uri ();
+  gchar *uri = NULL;
+
+  if (gst_pad_peer_query (rig->src, query))
+    gst_query_parse_uri (query, &uri);
+  gst_query_unref (query);
+  return uri;
+}
+
+/* Nobody knows before Commit where the media will be. */
+GST_START_TEST (test_query_uri)
+{
+  Rig *rig = playing_rig ();
+  g_autofree gchar *uri = NULL, *video_url = NULL;
+
+  fail_unless_equals_string (ask_uri (rig), NULL);
+  rig_push_bytes (rig, 1000);
+  rig_pushed (rig);
+  fail_unless_equals_string (ask_uri (rig), NULL);
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  g_object_get (rig->sink, "video-url", &video_url, NULL);
+  fail_unless (video_url != NULL);
+  uri = ask_uri (rig);
+  fail_unless_equals_string (uri, video_url);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (test_no_latency_is_reported)
 {
   Rig *rig = playing_rig ();
@@ -589,6 +623,7 @@ vodsink_data_suite (void)
   tcase_add_test (tc, test_query_seeking);
   tcase_add_test (tc, test_query_position);
   tcase_add_test (tc, test_query_formats);
+  tcase_add_test (tc, test_query_uri);
   tcase_add_test (tc, test_no_latency_is_reported);
   tcase_add_test (tc, test_max_size_bytes_is_a_hard_bound);
   tcase_add_test (tc, test_rewrites_in_flight_stay_within_the_bound);
