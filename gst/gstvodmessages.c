@@ -127,6 +127,10 @@ resource_error (GError *error, const VodErrorDetails *details)
     case VOD_ERROR_SEEK:
       return GST_RESOURCE_ERROR_SEEK;
     case VOD_ERROR_LOCAL:
+      /* A rewrite of what is in a spool that takes no more. */
+      if (details->phase == VOD_PHASE_PART)
+        return GST_RESOURCE_ERROR_SEEK;
+      return GST_RESOURCE_ERROR_OPEN_WRITE;
     case VOD_ERROR_BUSY:
       return GST_RESOURCE_ERROR_OPEN_WRITE;
     case VOD_ERROR_LIMIT:

@@ -175,6 +175,8 @@ begin_parting (VodUpload *upload, GError **error)
         "The recording differs from the one that was interrupted, and what was "
         "sent of it is no longer held: give each media a resume-key of its "
         "own");
+    if (error)
+      vod_error_set_phase (*error, VOD_PHASE_PART);
     return FALSE;
   }
   start_over (upload);
