@@ -293,15 +293,17 @@ record_elsewhere (VodUpload *upload, GError **error)
 }
 
 /* Nobody else does it any more. */
-static void
-sync_record (VodUpload *upload, gboolean eos)
+static gboolean
+sync_record (VodUpload *upload, gboolean eos, GError **error)
 {
   guint64 size = vod_spool_size (vod_local_spool (upload->local));
 
   if (!eos && size - upload->recorded_synced < SYNC_BYTES)
-    return;
-  vod_local_sync (upload->local, upload->attempt, size, eos, NULL);
+    return TRUE;
+  if (!vod_local_sync (upload->local, upload->attempt, size, eos, error))
+    return FALSE;
   upload->recorded_synced = size;
+  return TRUE;
 }
 
 gboolean
@@ -329,8 +331,7 @@ vod_upload_record (VodUpload *upload, const guint8 *data, gsize len)
   upload->received += len;
   upload->spooled = vod_spool_size (spool);
   g_mutex_unlock (&upload->lock);
-  sync_record (upload, FALSE);
-  return TRUE;
+  return sync_record (upload, FALSE, &error) || stop_recording (upload, error);
 }
 
 void
@@ -340,9 +341,8 @@ vod_upload_finish_record (VodUpload *upload)
 
   if (!upload->spooling)
     return;
-  if (vod_spool_left (vod_local_spool (upload->local)) > 0 &&
-      !record_elsewhere (upload, &error))
+  if (vod_spool_left (vod_local_spool (upload->local)) > 0)
+    record_elsewhere (upload, &error);
+  if (error || !sync_record (upload, TRUE, &error))
     stop_recording (upload, error);
-  else
-    sync_record (upload, TRUE);
 }

@@ -248,8 +248,12 @@ vod_upload_settle_aside (VodWorker *worker, VodJob *job, const GError *error)
     case VOD_JOB_SYNC:
       upload->syncing = FALSE;
       upload->last_sync = g_get_monotonic_time ();
-      if (job->attempt != upload->attempt)
+      if (job->attempt != upload->attempt) {
+        /* If the file is still the same the next one fails too: at once. */
+        if (error)
+          upload->last_sync = 0;
         break;
+      }
       if (error && !upload->committed) {
         upload->spooling = FALSE;
         upload->spool_trouble = g_error_copy (error);

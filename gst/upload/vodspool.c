@@ -17,6 +17,11 @@ struct _VodSpool {
   /* Of the writing thread. */
   guint64 size; /* of the stream */
   guint64 left; /* bytes of an earlier recording; 0: none, or outgrown */
+
+  GMutex syncing; /* held during a sync: two at a time, and the one would not
+                   * hear what the kernel tells the other. Guards … */
+  int lost;       /* … why the disk has not got all that was written (errno);
+                   * 0: it may have */
 };
 
 static gboolean
@@ -59,6 +64,7 @@ spool_new (int fd, gboolean source)
 {
   VodSpool *spool = g_new0 (VodSpool, 1);
 
+  g_mutex_init (&spool->syncing);
   spool->fd = fd;
   spool->source = source;
   return spool;
@@ -96,6 +102,7 @@ void
 vod_spool_free (VodSpool *spool)
 {
   close (spool->fd);
+  g_mutex_clear (&spool->syncing);
   g_free (spool);
 }
 
@@ -181,7 +188,14 @@ vod_spool_write (VodSpool *spool, guint64 offset, const guint8 *data, gsize len,
 gboolean
 vod_spool_sync (VodSpool *spool, GError **error)
 {
-  return vod_file_sync (spool->fd) || fail ("synced", errno, error);
+  int lost;
+
+  g_mutex_lock (&spool->syncing);
+  if (spool->lost == 0 && !vod_file_sync (spool->fd))
+    spool->lost = errno;
+  lost = spool->lost;
+  g_mutex_unlock (&spool->syncing);
+  return lost == 0 || fail ("synced", lost, error);
 }
 
 /* --- parting from an earlier recording ------------------------------------*/
@@ -207,6 +221,22 @@ copy_to (
   return TRUE;
 }
 
+/* From here on readers read the copy in @fd: what they may read is the same. A
+ * sync of the old file that is under way may yet show that it is not. */
+static gboolean
+go_on_in (VodSpool *spool, int fd)
+{
+  int number;
+
+  g_mutex_lock (&spool->syncing);
+  number = spool->lost;
+  if (number == 0 && dup3 (fd, spool->fd, O_CLOEXEC) < 0)
+    number = errno;
+  g_mutex_unlock (&spool->syncing);
+  errno = number;
+  return number == 0;
+}
+
 gboolean
 vod_spool_part (VodSpool *spool, const gchar *path,
     gboolean (*give_up) (gpointer data), gpointer data, GError **error)
@@ -218,9 +248,8 @@ vod_spool_part (VodSpool *spool, const gchar *path,
   fd = open_private (path, O_EXCL, error);
   if (fd < 0)
     return FALSE;
-  /* From here on readers read the copy: what they may read is the same. */
   done = copy_to (spool, fd, give_up, data) && vod_file_sync (fd) &&
-      dup3 (fd, spool->fd, O_CLOEXEC) >= 0;
+      go_on_in (spool, fd);
   if (!done) {
     fail ("copied", errno, error);
     unlink (path);

@@ -59,13 +59,15 @@ VodSpoolResult vod_spool_write (VodSpool *spool, guint64 offset,
 gsize
 vod_spool_read (VodSpool *spool, guint64 offset, gpointer buffer, gsize len);
 
-/* Blocks until the disk has everything that was written before. */
+/* Blocks until the disk has everything that was written before. What a failure
+ * has cost the kernel tells only once: from then on it fails always. */
 gboolean vod_spool_sync (VodSpool *spool, GError **error);
 
 /* Goes on in a new file at @path, which is replaced: a copy of what was written
  * so far, which the disk has on return. The old file stays as it was, with its
  * old name. Readers do not notice. @give_up (may be NULL) is asked now and then
- * whether that is of any use still. */
+ * whether that is of any use still. Of a file of which a sync has failed there
+ * is no copy. */
 gboolean vod_spool_part (VodSpool *spool, const gchar *path,
     gboolean (*give_up) (gpointer data), gpointer data, GError **error);
 

@@ -208,7 +208,8 @@ VodFlow vod_upload_write (
 /* End of stream, of which at least one byte was written. */
 void vod_upload_finish (VodUpload *upload);
 
-/* After `failed`: goes on recording into the spool. FALSE: there is none. */
+/* After `failed`: goes on recording into the spool. FALSE: there is none, or it
+ * has failed too, which `warning` tells once. */
 gboolean vod_upload_record (VodUpload *upload, const guint8 *data, gsize len);
 
 /* End of stream of that recording. */

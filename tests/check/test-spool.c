@@ -119,9 +119,17 @@ is_interrupted (void)
   return TRUE;
 }
 
+/* The next sync fails, once: so the kernel tells that it has lost something. */
+static gboolean sync_fails;
+
 int
 fdatasync (int fd)
 {
+  if (sync_fails) {
+    sync_fails = FALSE;
+    errno = EIO;
+    return -1;
+  }
   return is_interrupted () ? -1 : (int)syscall (SYS_fdatasync, fd);
 }
 
@@ -213,6 +221,34 @@ test_a_signal_is_no_failure (void)
   g_assert_cmpuint (interruptions, ==, 0);
   vod_spool_free (spool);
   assert_file (place.copy, zeros, sizeof zeros);
+  place_clear (&place);
+}
+
+/* What it was is not told again by the kernel, and nothing brings it back. */
+static void
+test_what_the_disk_has_lost_stays_lost (void)
+{
+  g_autoptr (GError) first = NULL, again = NULL;
+  GError *part = NULL;
+  Place place;
+  VodSpool *spool;
+
+  place_init (&place);
+  spool = open_spool (&place);
+  g_assert_cmpint (put (spool, 0, 100), ==, VOD_SPOOL_OK);
+  sync_fails = TRUE;
+  g_assert_false (vod_spool_sync (spool, &first));
+  g_assert_error (first, VOD_ERROR, VOD_ERROR_LOCAL);
+  g_assert_cmpint (put (spool, 100, 100), ==, VOD_SPOOL_OK);
+  g_assert_false (vod_spool_sync (spool, &again));
+  g_assert_error (again, VOD_ERROR, VOD_ERROR_LOCAL);
+  g_assert_cmpstr (again->message, ==, first->message);
+  /* Nor is a copy of it any better. */
+  g_assert_false (vod_spool_part (spool, place.copy, NULL, NULL, &part));
+  g_assert_error (part, VOD_ERROR, VOD_ERROR_LOCAL);
+  g_clear_error (&part);
+  g_assert_false (g_file_test (place.copy, G_FILE_TEST_EXISTS));
+  vod_spool_free (spool);
   place_clear (&place);
 }
 
@@ -741,6 +777,7 @@ main (int argc, char **argv)
   ADD (what_is_written_is_read);
   ADD (a_gap_reads_as_zeros);
   ADD (a_signal_is_no_failure);
+  ADD (what_the_disk_has_lost_stays_lost);
   ADD (the_same_again_goes_on_behind_it);
   ADD (another_byte_is_refused_and_nothing_changed);
   ADD (a_byte_behind_its_end_is_no_difference);

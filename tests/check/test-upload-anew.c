@@ -21,9 +21,14 @@
 
 /* What the disk does to spools. Other files are as always. */
 static struct {
-  gint syncs_fail;
-  gint syncs;  /* of spools, so far */
-  gint copied; /* pieces of a spool that was parted from */
+  gint syncs_fail; /* all of them; … */
+  gint sync_fails; /* … the next one, once: so the kernel tells of an error */
+  gint syncs;      /* of spools, so far */
+  GMutex lock;     /* of what follows */
+  GCond cond;
+  gboolean hold; /* syncs wait … */
+  guint held;    /* … which so many do */
+  gint copied;   /* pieces of a spool that was parted from */
   void (*at_copy) (gpointer data);
   gpointer data;
 } disk;
@@ -37,12 +42,44 @@ has_name (int fd, const gchar *end)
   return path && g_str_has_suffix (path, end);
 }
 
+static void
+hold_syncs (gboolean hold)
+{
+  g_mutex_lock (&disk.lock);
+  disk.hold = hold;
+  g_cond_broadcast (&disk.cond);
+  g_mutex_unlock (&disk.lock);
+}
+
+static void
+wait_for_held_sync (void)
+{
+  g_mutex_lock (&disk.lock);
+  while (disk.held == 0)
+    g_cond_wait (&disk.cond, &disk.lock);
+  g_mutex_unlock (&disk.lock);
+}
+
+static void
+wait_while_held (void)
+{
+  g_mutex_lock (&disk.lock);
+  disk.held++;
+  g_cond_broadcast (&disk.cond);
+  while (disk.hold)
+    g_cond_wait (&disk.cond, &disk.lock);
+  disk.held--;
+  g_mutex_unlock (&disk.lock);
+}
+
 int
 fdatasync (int fd)
 {
   if (has_name (fd, ".media")) {
     g_atomic_int_inc (&disk.syncs);
-    if (g_atomic_int_get (&disk.syncs_fail)) {
+    wait_while_held ();
+    if (g_atomic_int_compare_and_exchange (&disk.sync_fails, TRUE, FALSE) ||
+        g_atomic_int_get (&disk.syncs_fail)) {
       errno = EIO;
       return -1;
     }
@@ -134,6 +171,29 @@ assert_recorded (const Runs *runs, guint64 size)
   g_assert_true (found->eos);
   g_assert_cmpuint (found->size, ==, size);
   vod_session_close (session);
+}
+
+/* The session says nothing of a whole recording. */
+static void
+assert_not_recorded (const Runs *runs)
+{
+  VodSession *session = vod_session_open (runs->dir, RUNS_KEY, NULL);
+  const VodSessionState *found = vod_session_found (session);
+
+  g_assert_false (found && found->eos);
+  vod_session_close (session);
+}
+
+/* How often the owner was warned of the spool. */
+static guint
+count_spool_warnings (const Owner *owner)
+{
+  g_auto (GStrv) words = g_strsplit (owner->story->str, " ", -1);
+  guint n = 0;
+
+  for (guint i = 0; words[i]; i++)
+    n += strcmp (words[i], "spool") == 0;
+  return n;
 }
 
 /* A recording that got no further than this machine. */
@@ -260,6 +320,60 @@ test_recording_that_fails_too (void)
   path = runs_path (&runs, "media");
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
   assert_file_is (&runs, "1.media", bytes, 2 * MIB + 333);
+  runs_clear (&runs);
+}
+
+/* The kernel tells once that it has lost something; later syncs go well. */
+static void
+test_recording_that_the_disk_loses (void)
+{
+  gsize first = 60000, len = 20 * MIB;
+  g_autofree guint8 *bytes = runs_media (len);
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  owner = runs_begin (&runs);
+  emulator_add_faults (runs.emulator, REFUSED);
+  give_or_record (owner, bytes, first, 5000);
+  owner_wait_state (owner, "failed");
+  g_atomic_int_set (&disk.sync_fails, TRUE);
+  give_or_record (owner, bytes + first, len - first, 60000);
+  g_assert_false (g_atomic_int_get (&disk.sync_fails));
+  g_assert_cmpint (runs_finish (owner), ==, VOD_FLOW_FAILED);
+  vod_upload_finish_record (owner->upload);
+  g_assert_cmpuint (count_spool_warnings (owner), ==, 1);
+  owner_free (owner);
+  g_assert_false (g_file_test (runs.media, G_FILE_TEST_EXISTS));
+  assert_not_recorded (&runs);
+  runs_clear (&runs);
+}
+
+/* … at the end of the stream. */
+static void
+test_recording_that_the_disk_loses_at_its_end (void)
+{
+  gsize len = 3 * MIB;
+  g_autofree guint8 *bytes = runs_media (len);
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  owner = runs_begin (&runs);
+  emulator_add_faults (runs.emulator, REFUSED);
+  give_or_record (owner, bytes, 60000, 5000);
+  owner_wait_state (owner, "failed");
+  give_or_record (owner, bytes + 60000, len - 60000, 60000);
+  g_assert_cmpint (runs_finish (owner), ==, VOD_FLOW_FAILED);
+  g_atomic_int_set (&disk.sync_fails, TRUE);
+  vod_upload_finish_record (owner->upload);
+  g_assert_false (g_atomic_int_get (&disk.sync_fails));
+  vod_upload_finish_record (owner->upload);
+  g_assert_cmpuint (count_spool_warnings (owner), ==, 1);
+  owner_free (owner);
+  assert_not_recorded (&runs);
   runs_clear (&runs);
 }
 
@@ -848,6 +962,51 @@ test_a_failed_sync_is_not_trusted (void)
   runs_clear (&runs);
 }
 
+static gboolean
+has_deleted (gpointer data)
+{
+  return emulator_count (data, "AbortMultipartUpload", -1) == 1;
+}
+
+/* The upload begins anew while a sync is under way: its failure is not news of
+ * another attempt only, since the file is still the same. */
+static void
+test_a_failed_sync_is_not_forgotten (void)
+{
+  g_autofree guint8 *bytes = runs_media (PARTS * MIB);
+  VodFlow flow;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  leave_parts (&runs, bytes);
+  /* A crash has cost all of the spool. */
+  g_assert_cmpint (g_unlink (runs.media), ==, 0);
+  emulator_add_faults (runs.emulator,
+      "{\"op\":\"ListParts\",\"status\":404,\"code\":\"NoSuchUpload\","
+      "\"times\":1}");
+  hold_syncs (TRUE);
+  owner = runs_begin (&runs);
+  g_assert_cmpint (runs_give (owner, bytes, MIB), ==, VOD_FLOW_OK);
+  wait_for_held_sync ();
+  g_assert_true (test_wait_until (has_deleted, runs.emulator, 20));
+  g_atomic_int_set (&disk.sync_fails, TRUE);
+  hold_syncs (FALSE);
+  flow = runs_give (owner, bytes + MIB, (PARTS - 1) * MIB);
+  if (flow == VOD_FLOW_OK)
+    flow = runs_finish (owner);
+  g_assert_false (g_atomic_int_get (&disk.sync_fails));
+  if (flow == VOD_FLOW_OK)
+    g_assert_cmpuint (count_spool_warnings (owner), ==, 1);
+  else
+    g_assert_cmpstr (owner->error_phase, ==, "spool");
+  owner_free (owner);
+  g_assert_false (g_file_test (runs.media, G_FILE_TEST_EXISTS));
+  assert_not_recorded (&runs);
+  runs_clear (&runs);
+}
+
 typedef struct {
   Owner *owner;
   guint64 bytes;
@@ -1065,6 +1224,9 @@ main (int argc, char **argv)
   g_test_add_func (
       "/anew/recording/over-an-older-one", test_recording_over_an_older_one);
   g_test_add_func ("/anew/recording/fails-too", test_recording_that_fails_too);
+  g_test_add_func ("/anew/recording/lost", test_recording_that_the_disk_loses);
+  g_test_add_func ("/anew/recording/lost-at-its-end",
+      test_recording_that_the_disk_loses_at_its_end);
   g_test_add_func ("/anew/recording/over-an-older-one-fails",
       test_recording_over_an_older_one_fails);
   g_test_add_func ("/anew/older/stays", test_older_recording_stays);
@@ -1099,6 +1261,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/anew/spool/large-parts/between",
       GINT_TO_POINTER (FALSE), test_large_parts_of_before);
   g_test_add_func ("/anew/sync/not-trusted", test_a_failed_sync_is_not_trusted);
+  g_test_add_func (
+      "/anew/sync/not-forgotten", test_a_failed_sync_is_not_forgotten);
   g_test_add_func ("/anew/sync/up", test_a_failed_sync_of_what_is_up);
   g_test_add_data_func ("/anew/flush/media",
       GINT_TO_POINTER (VOD_IDENTITY_EXPLICIT), test_a_flush_leaves_nothing);
