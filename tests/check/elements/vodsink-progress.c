@@ -187,8 +187,9 @@ GST_END_TEST;
 GST_START_TEST (test_close_goes_on_at_any_progress_interval)
 {
   static const guint intervals[] = {0, 3600000, 1};
-  Rig *rig = rig_new (emulator, "progress-interval", intervals[__i__],
-      "slice-size", (guint64)MIB, "parallel-uploads", 1, NULL);
+  Rig *rig =
+      rig_new (emulator, "progress-interval", intervals[__i__], "slice-size",
+          (guint64)MIB, "parallel-uploads", 1, "upload-paused", TRUE, NULL);
   gint64 begun = g_get_monotonic_time (), seconds;
   gint percent, last = -1;
   guint count = 0;
@@ -197,6 +198,9 @@ GST_START_TEST (test_close_goes_on_at_any_progress_interval)
   play (rig);
   rig_push_bytes (rig, 12 * MIB);
   rig_push_eos (rig);
+  /* All of it is left. */
+  rig_wait (rig, "progress-start-close");
+  g_object_set (rig->sink, "upload-paused", FALSE, NULL);
   rig_assert_uploaded (rig, emulator, 0);
   seconds = (g_get_monotonic_time () - begun) / G_USEC_PER_SEC + 1;
   for (guint i = 0; i < rig->messages->len; i++) {
