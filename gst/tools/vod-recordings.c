@@ -36,6 +36,8 @@ vod_recording_kind_name (VodRecordingKind kind)
       return "in use";
     case VOD_RECORDING_NO_SESSION:
       return "no session";
+    case VOD_RECORDING_CANCELLED:
+      return "cancelled";
     case VOD_RECORDING_DAMAGED:
       return "damaged";
     case VOD_RECORDING_FILE_UPLOAD:
@@ -221,6 +223,9 @@ vod_recording_examine (
   recording->key = g_strdup (key);
   fd = examine_spool (recording, dir);
   examine_session (recording, dir, fd, prove);
+  if (recording->kind == VOD_RECORDING_NO_SESSION && fd >= 0 &&
+      vod_file_is_cancelled (fd))
+    recording->kind = VOD_RECORDING_CANCELLED;
   if (fd >= 0)
     close (fd);
   if (recording->kind == VOD_RECORDING_IN_USE)

@@ -18,6 +18,7 @@ typedef enum {
   VOD_RECORDING_NO_END,      /* was cut off */
   VOD_RECORDING_IN_USE,      /* is being recorded or uploaded now */
   VOD_RECORDING_NO_SESSION,  /* nothing tells what it is */
+  VOD_RECORDING_CANCELLED,   /* nor of this, but that it was given up */
   VOD_RECORDING_DAMAGED,     /* see `damage` */
   VOD_RECORDING_FILE_UPLOAD, /* no spool: upstream's file has the bytes */
 } VodRecordingKind;

@@ -94,6 +94,7 @@ list_all (gchar *const *keys)
 typedef enum {
   PLAN_NOTHING,
   PLAN_LEAVE,  /* needs --incomplete */
+  PLAN_SPARE,  /* was cancelled: nobody has said that he wants it */
   PLAN_CANNOT, /* see *why */
   PLAN_REMOVE, /* it is empty */
   PLAN_UPLOAD,
@@ -124,7 +125,8 @@ plan_for (const VodRecording *recording, const gchar **why)
   *why = "nothing tells its name and type: --set media-name=NAME --set "
          "media-type=TYPE";
   if (!is_known (recording))
-    return PLAN_CANNOT;
+    return recording->kind == VOD_RECORDING_CANCELLED ? PLAN_SPARE
+                                                      : PLAN_CANNOT;
   if (recording->kind == VOD_RECORDING_COMPLETE || incomplete ||
       vod_recording_survives_cut (recording, settings.state_dir,
           vod_settings_get (&settings, "media-type")))
@@ -242,6 +244,12 @@ finish_one (const gchar *key, Outcome *outcome)
           "--incomplete uploads it as it is, --discard %s deletes it",
           title, key);
       outcome->left = TRUE;
+      break;
+    case PLAN_SPARE:
+      vod_show_line ("%s: was cancelled, and is left alone; --set "
+                     "media-name=NAME --set media-type=TYPE uploads it, "
+                     "--discard %s deletes it",
+          title, key);
       break;
     case PLAN_UPLOAD:
       return upload (&recording, outcome);

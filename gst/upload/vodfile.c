@@ -2,7 +2,10 @@
 #include "vodfile.h"
 
 #include <errno.h>
+#include <sys/xattr.h>
 #include <unistd.h>
+
+#define CANCELLED "user.vodsink.cancelled"
 
 gboolean
 vod_file_is_ours (const struct stat *info)
@@ -52,4 +55,19 @@ vod_file_sync (int fd)
     r = fdatasync (fd);
   while (r < 0 && errno == EINTR);
   return r == 0;
+}
+
+void
+vod_file_set_cancelled (const gchar *path, gboolean cancelled)
+{
+  if (cancelled)
+    lsetxattr (path, CANCELLED, "1", 1, 0);
+  else
+    lremovexattr (path, CANCELLED);
+}
+
+gboolean
+vod_file_is_cancelled (int fd)
+{
+  return fgetxattr (fd, CANCELLED, NULL, 0) >= 0;
 }

@@ -25,4 +25,12 @@ gboolean vod_file_resize (int fd, guint64 size);
 /* Blocks until the disk has its bytes, or fails with errno. */
 gboolean vod_file_sync (int fd);
 
+/* Notes in an attribute of the file @path that its recording was cancelled, or
+ * that it goes on. The attribute goes where the file goes, whatever its name.
+ * Where the file system has none, nobody will know. */
+void vod_file_set_cancelled (const gchar *path, gboolean cancelled);
+
+/* Was that noted, of an open file? */
+gboolean vod_file_is_cancelled (int fd);
+
 G_END_DECLS

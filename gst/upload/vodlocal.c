@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "vodfile.h"
+
 void
 vod_local_opened_clear (VodLocalOpened *opened)
 {
@@ -438,10 +440,14 @@ void
 vod_local_discard (VodLocal *local, VodLocalDiscard why)
 {
   GError *error = NULL;
+  g_autofree gchar *path = NULL;
   gboolean spooled;
 
   g_mutex_lock (&local->lock);
   spooled = local->spool && !local->spool_left;
+  path = spool_path (local);
+  if (local->session && path && why == VOD_LOCAL_CANCELLED)
+    vod_file_set_cancelled (path, TRUE);
   if (local->session && why == VOD_LOCAL_FLUSHED)
     spooled = spooled && !flush_spool (local);
   if (local->session && spooled && why != VOD_LOCAL_CANCELLED) {

@@ -102,7 +102,8 @@ void vod_local_keep (VodLocal *local);
 
 typedef enum {
   VOD_LOCAL_FAILED,
-  VOD_LOCAL_CANCELLED, /* no program shall find it to be finished */
+  VOD_LOCAL_CANCELLED, /* no program shall find it to be finished: the spool
+                        * says so (vod_file_is_cancelled()) */
   VOD_LOCAL_FLUSHED,   /* the media begins again: as if it had not begun */
 } VodLocalDiscard;
 

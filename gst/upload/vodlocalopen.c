@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vodfile.h"
+
 /* Who only looks (vod-resume, or an upload that sweeps) has a session for a
  * moment; another upload keeps it. Together less than it may take to stop. */
 #define LOOKS 9
@@ -78,8 +80,10 @@ open_spool (VodLocal *local, const VodUploadSettings *settings,
 
   if (there && may_go_on (settings)) {
     local->spool = vod_spool_open (path, NULL);
-    if (local->spool)
+    if (local->spool) {
+      vod_file_set_cancelled (path, FALSE);
       return TRUE;
+    }
   }
   if (there && S_ISREG (info.st_mode) && info.st_size == 0)
     there = unlink (path) != 0;

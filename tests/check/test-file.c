@@ -132,12 +132,47 @@ test_a_file_that_cannot_be_written (void)
   g_assert_cmpint (errno, ==, EBADF);
 }
 
+static gboolean
+is_cancelled (const gchar *path)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  gboolean is;
+
+  g_assert_cmpint (fd, >=, 0);
+  is = vod_file_is_cancelled (fd);
+  g_assert_cmpint (close (fd), ==, 0);
+  return is;
+}
+
+static void
+test_cancelled (void)
+{
+  gchar *dir = session_make_dir ();
+  g_autofree gchar *path = g_build_filename (dir, "file", NULL);
+  g_autofree gchar *moved = g_build_filename (dir, "moved", NULL);
+  gboolean noted = session_keeps_attributes (dir);
+
+  vod_file_set_cancelled (path, TRUE);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  session_put (path, "x", 1);
+  vod_file_set_cancelled (path, FALSE);
+  g_assert_false (is_cancelled (path));
+  vod_file_set_cancelled (path, TRUE);
+  vod_file_set_cancelled (path, TRUE);
+  g_assert_cmpint (g_rename (path, moved), ==, 0);
+  g_assert_cmpint (is_cancelled (moved), ==, noted);
+  vod_file_set_cancelled (moved, FALSE);
+  g_assert_false (is_cancelled (moved));
+  session_remove_dir (dir);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/file/ours/modes", test_modes);
   g_test_add_func ("/file/ours/kinds", test_kinds);
+  g_test_add_func ("/file/cancelled", test_cancelled);
   g_test_add_func ("/file/write/place", test_written_where_it_belongs);
   g_test_add_func ("/file/write/half", test_half_written_is_a_failure);
   g_test_add_func ("/file/write/failure", test_a_file_that_cannot_be_written);

@@ -5,12 +5,14 @@
  */
 #include "upload/vodlocal.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "testsession.h"
+#include "upload/vodfile.h"
 
 #define NAME "name"
 #define TYPE "mp4"
@@ -833,6 +835,46 @@ test_a_kept_spool_gets_a_name_of_its_own (void)
   session_remove_dir (dir);
 }
 
+static gboolean
+is_cancelled (const gchar *path)
+{
+  gint fd = open (path, O_RDONLY | O_CLOEXEC);
+  gboolean is;
+
+  g_assert_cmpint (fd, >=, 0);
+  is = vod_file_is_cancelled (fd);
+  g_assert_cmpint (close (fd), ==, 0);
+  return is;
+}
+
+/* Nothing else tells that nobody shall finish it. */
+static void
+test_a_cancelled_spool_says_so (void)
+{
+  gchar *dir = session_make_dir ();
+  g_autofree gchar *media = session_file_of (dir, "media");
+  g_autofree gchar *session = session_file_of (dir, "session");
+  gboolean noted = session_keeps_attributes (dir);
+  VodLocal *local = open_local (dir, TRUE, NULL);
+
+  put (local, OLD);
+  g_assert_false (is_cancelled (media));
+  end (local, CANCEL);
+  assert_text (media, OLD);
+  g_assert_cmpint (is_cancelled (media), ==, noted);
+  g_assert_false (g_file_test (session, G_FILE_TEST_EXISTS));
+
+  /* It goes on after all, and is like any other. */
+  local = open_local (dir, TRUE, NULL);
+  g_assert_false (is_cancelled (media));
+  end (local, KEEP);
+  g_assert_false (is_cancelled (media));
+  local = open_local (dir, TRUE, NULL);
+  end (local, DISCARD);
+  g_assert_false (is_cancelled (media));
+  session_remove_dir (dir);
+}
+
 /* What has not reached the end of an earlier recording does not know it: that
  * spool is somebody's only copy. */
 static void
@@ -883,6 +925,7 @@ main (int argc, char **argv)
   ADD (trouble_is_told_once);
   ADD (a_kept_spool_gets_a_name_of_its_own);
   ADD (a_commit_never_deletes_what_was_not_reached);
+  ADD (a_cancelled_spool_says_so);
   result = g_test_run ();
   g_unlink (file);
   g_rmdir (home);

@@ -13,6 +13,7 @@
 
 #include "cloud/vodchecksum.h"
 #include "testsession.h"
+#include "upload/vodfile.h"
 #include "upload/vodjournal.h"
 #include "upload/vodlocal.h"
 #include "vod-container.h"
@@ -520,6 +521,19 @@ test_kinds (void)
   write_spool (dir);
   g_assert_cmpint (kind_in (dir), ==, VOD_RECORDING_NO_SESSION);
   g_assert_false (g_file_test (file, G_FILE_TEST_EXISTS));
+  vod_file_set_cancelled (media, TRUE);
+  g_assert_cmpint (kind_in (dir), ==,
+      session_keeps_attributes (dir) ? VOD_RECORDING_CANCELLED
+                                     : VOD_RECORDING_NO_SESSION);
+  /* A session that was lost says nothing either … */
+  session_put (file, "", 0);
+  g_assert_cmpint (kind_in (dir), ==,
+      session_keeps_attributes (dir) ? VOD_RECORDING_CANCELLED
+                                     : VOD_RECORDING_NO_SESSION);
+  /* … but one that cannot be read does. */
+  session_put (file, "rubbish", 7);
+  g_assert_cmpint (kind_in (dir), ==, VOD_RECORDING_DAMAGED);
+  g_assert_cmpint (g_unlink (file), ==, 0);
   write_session (dir, &story);
   g_assert_cmpint (kind_in (dir), ==, VOD_RECORDING_COMPLETE);
   session = session_open (dir);

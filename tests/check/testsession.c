@@ -6,6 +6,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 gchar *
@@ -236,6 +237,18 @@ session_put (const gchar *path, const gchar *text, gsize len)
   g_assert_true (g_file_set_contents (path, text, (gssize)len, &error));
   g_assert_no_error (error);
   g_assert_cmpint (g_chmod (path, 0600), ==, 0);
+}
+
+gboolean
+session_keeps_attributes (const gchar *dir)
+{
+  g_autofree gchar *path = g_build_filename (dir, "attributes", NULL);
+  gboolean keeps;
+
+  session_put (path, "", 0);
+  keeps = setxattr (path, "user.test", "", 0, 0) == 0;
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  return keeps;
 }
 
 void

@@ -18,6 +18,9 @@
 gchar *session_make_dir (void);
 void session_remove_dir (gchar *dir);
 
+/* Do files in @dir have attributes? A few file systems have none. */
+gboolean session_keeps_attributes (const gchar *dir);
+
 /* A spooled media with every string. */
 VodSessionState session_media (void);
 

@@ -341,6 +341,34 @@ class TestEnded(ResumeCase):
         self.assertEqual(self.left(), [])
 
 
+    def test_cancelled(self):
+        """a recording that was cancelled is no failure of every run"""
+        key, other = self.ended("ts", "Film"), self.ended("ts", "Other")
+        data = read(self.file(key))
+        for each in (key, other):
+            os.unlink(self.file(each, "session"))
+        try:
+            os.setxattr(self.file(key), "user.vodsink.cancelled", b"1")
+        except OSError:
+            # Then nothing tells it from one whose session was lost.
+            self.assertRegex(self.listed()[key], r"^no session ")
+            return
+        self.assertRegex(self.listed()[key], r"^cancelled ")
+        # A session that was lost is a failure all the same.
+        result = self.resume(code=1)
+        self.assertRegex(result.out, r"%s: cannot be uploaded" % other)
+        self.resume("--discard", other)
+        for args in ((), ("--dry-run",), ("--incomplete",)):
+            result = self.resume(*args)
+            self.assertRegex(result.out, r"%s: was cancelled, .* --set "
+                             r"media-name=NAME .* --discard %s " % (key, key))
+            self.assertEqual(self.left(), [key + ".media"])
+        self.assertEqual(self.emulator.state()["media"], [])
+        self.check_finished("Film", data, self.resume(
+            "--set", "endpoint=" + self.base, "--set", "media-name=Film",
+            "--set", "media-type=ts"))
+        self.assertEqual(self.left(), [])
+
     def test_a_directory_is_no_session(self):
         """what cannot be a session is a failure, not somebody at work"""
         key = self.ended("ts", "Film")

@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "vodsinktest.h"
@@ -465,6 +466,30 @@ GST_START_TEST (test_cancel_deletes_session_and_parts)
 
 GST_END_TEST;
 
+/* The spool stays, and says for itself that nobody is to finish it. */
+GST_START_TEST (test_cancel_keeps_the_spool)
+{
+  Rig *rig = begin (TRUE);
+  g_autofree gchar *media = NULL;
+  gboolean kept;
+
+  rig_push_bytes (rig, 3 * MIB);
+  rig_pushed (rig);
+  fail_unless (rig_wait_stat (rig, "bytes-uploaded", 2 * MIB));
+  media = find_file (".media");
+  kept = setxattr (media, "user.test", "", 0, 0) == 0;
+  g_signal_emit_by_name (rig->sink, "cancel");
+  rig_assert_failed (rig, "RESOURCE/WRITE", "part", -3);
+  rig_free (rig);
+  fail_unless_equals_int (emulator_n_uploads (emulator), 0);
+  fail_unless_equals_int (count_files (""), 1);
+  assert_media_file (media, 3 * MIB);
+  fail_unless_equals_int (
+      getxattr (media, "user.vodsink.cancelled", NULL, 0) >= 0, kept);
+}
+
+GST_END_TEST;
+
 /* --- memory, and time -----------------------------------------------------*/
 
 static guint64
@@ -769,6 +794,7 @@ add_tests (TCase *tc)
   tcase_add_loop_test (tc, test_flush_deletes_and_begins_anew, 0, 2);
   tcase_add_loop_test (tc, test_discard_on_stop, 0, 3);
   tcase_add_test (tc, test_cancel_deletes_session_and_parts);
+  tcase_add_test (tc, test_cancel_keeps_the_spool);
   tcase_add_test (tc, test_an_outage_fills_the_spool_and_not_memory);
   tcase_add_test (tc, test_a_session_cut_short_anywhere);
   tcase_add_test (tc, test_a_session_with_bits_flipped);
