@@ -81,10 +81,16 @@ vod_upload_stand_still (VodUpload *upload, gboolean still)
 }
 
 gint64
-vod_upload_time_left (VodUpload *upload, const VodJob *job, gint64 now)
+vod_upload_time_left_since (VodUpload *upload, gint64 since, gint64 now)
 {
   if (upload->failing_since == 0)
-    upload->failing_since = MAX (job->begun + job->held, upload->last_success);
+    upload->failing_since = MAX (since, upload->last_success);
   return vod_retry_left (now, upload->failing_since, held_until (upload, now),
       upload->retry_duration);
+}
+
+gint64
+vod_upload_time_left (VodUpload *upload, const VodJob *job, gint64 now)
+{
+  return vod_upload_time_left_since (upload, job->begun + job->held, now);
 }

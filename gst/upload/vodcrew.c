@@ -15,6 +15,7 @@
 
 /* A slot that others wait for lies idle no longer than this. */
 #define SCARCE_IDLE G_USEC_PER_SEC
+#define THREAD_PAUSE (100 * 1000) /* µs: after none could be had */
 
 static void
 count_workers (const VodUpload *upload, guint *running, guint *busy)
@@ -85,22 +86,73 @@ note_workers (VodUpload *upload, guint running)
 }
 
 static gboolean
-start_worker (VodUpload *upload)
+start_worker (VodUpload *upload, GError **error)
 {
   VodWorker *worker = g_new0 (VodWorker, 1);
-  g_autoptr (GError) error = NULL;
 
   worker->upload = vod_upload_ref (upload);
   worker->thread =
-      g_thread_try_new ("vod-upload", vod_worker_main, worker, &error);
+      g_thread_try_new ("vod-upload", vod_worker_main, worker, error);
   if (worker->thread == NULL) {
-    g_warning ("Could not start a thread: %s", error->message);
     vod_upload_unref (upload);
     g_free (worker);
     return FALSE;
   }
   g_ptr_array_add (upload->workers, worker);
+  upload->next_thread = 0;
+  g_clear_error (&upload->crew_trouble);
   return TRUE;
+}
+
+/* There is no thread for another worker, because of @reason. Some do with those
+ * that they have; who has none waits for one, as for an answer. */
+static void
+note_no_thread (VodUpload *upload, guint running, const GError *reason)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  upload->next_thread = now + THREAD_PAUSE;
+  if (!upload->told_threads)
+    vod_upload_note (upload, VOD_LOG_WARNING,
+        "no thread can be had for another worker: %s", reason->message);
+  upload->told_threads = TRUE;
+  if (running > 0 || upload->crew_trouble ||
+      vod_upload_time_left_since (upload, now, now) > 0)
+    return;
+  upload->crew_trouble = vod_error_new (VOD_ERROR_LOCAL,
+      "There is no thread to upload with (%s): raise the limit of threads "
+      "(ulimit -u; of a service or container, TasksMax or pids.max)",
+      reason->message);
+  vod_error_set_phase (upload->crew_trouble, VOD_PHASE_APPLY);
+  g_cond_broadcast (&upload->room);
+}
+
+static void
+start_workers (VodUpload *upload, guint running, guint wanted)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (running >= wanted)
+    upload->next_thread = 0;
+  else if (g_get_monotonic_time () < upload->next_thread)
+    return;
+  for (; running < wanted; note_workers (upload, ++running))
+    if (!start_worker (upload, &error)) {
+      note_no_thread (upload, running, error);
+      break;
+    }
+}
+
+void
+vod_upload_heed_crew (VodUpload *upload)
+{
+  GError *error;
+
+  g_mutex_lock (&upload->lock);
+  error = g_steal_pointer (&upload->crew_trouble);
+  g_mutex_unlock (&upload->lock);
+  if (error)
+    vod_upload_fail (upload, error);
 }
 
 /* Parts that could be begun now. */
@@ -176,8 +228,7 @@ vod_upload_ensure_workers (VodUpload *upload)
           MAX (minus (upload->parts_in_flight + parts, 1), minus (wanted, own)),
           most - 1));
   most = MIN (MAX (wanted, 1), MIN (most - 1, upload->share.held) + own);
-  while (running < most && start_worker (upload))
-    note_workers (upload, ++running);
+  start_workers (upload, running, most);
 }
 
 void

@@ -241,31 +241,31 @@ reporter_main (gpointer data)
 
 /* Without another reference the owner could go while the thread works for it.
  */
-static void
+static gboolean
 ensure_thread (VodReporter *reporter)
 {
-  g_autoptr (GError) error = NULL;
-
   if (reporter->thread)
-    return;
+    return TRUE;
   reporter->settings.hold (reporter->settings.owner);
   reporter->thread =
-      g_thread_try_new ("vod-report", reporter_main, reporter, &error);
+      g_thread_try_new ("vod-report", reporter_main, reporter, NULL);
   if (reporter->thread)
-    return;
-  g_warning ("Could not start a thread: %s", error->message);
+    return TRUE;
   /* Not the last one: the caller has one. */
   reporter->settings.release (reporter->settings.owner);
+  return FALSE;
 }
 
 /* --- from outside ---------------------------------------------------------*/
 
-void
+gboolean
 vod_reporter_push (VodReporter *reporter, GBytes *event)
 {
+  gboolean result = TRUE;
+
   if (!reporter) {
     g_bytes_unref (event);
-    return;
+    return TRUE;
   }
   g_mutex_lock (&reporter->lock);
   if (reporter->finished || reporter->deadline != 0) {
@@ -276,10 +276,11 @@ vod_reporter_push (VodReporter *reporter, GBytes *event)
       reporter->dropped = TRUE;
     }
     g_queue_push_tail (&reporter->events, event);
-    ensure_thread (reporter);
+    result = ensure_thread (reporter);
     g_cond_broadcast (&reporter->cond);
   }
   g_mutex_unlock (&reporter->lock);
+  return result;
 }
 
 void

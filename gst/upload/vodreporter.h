@@ -51,8 +51,8 @@ VodReporter *vod_reporter_new (const VodReporterSettings *settings);
 void vod_reporter_free (VodReporter *reporter);
 
 /* Takes @event, the body of a request; after the last one, or when stopped, it
- * is dropped. */
-void vod_reporter_push (VodReporter *reporter, GBytes *event);
+ * is dropped. FALSE: no thread can be had to send it; it waits for the next. */
+gboolean vod_reporter_push (VodReporter *reporter, GBytes *event);
 
 /* There will be no more events. */
 void vod_reporter_finish (VodReporter *reporter);

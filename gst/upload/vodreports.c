@@ -124,8 +124,13 @@ report (VodUpload *upload, VodReport *report, const VodApiApplied *applied,
   }
   report->cost = ((ended ? ended : now) - (begun ? begun : now)) / 1000;
   report->begun = (g_get_real_time () - (begun ? now - begun : 0)) / 1000;
-  vod_reporter_push (
-      upload->reporter, vod_report_body (report, settings->report_endpoint));
+  if (vod_reporter_push (upload->reporter,
+          vod_report_body (report, settings->report_endpoint)) ||
+      upload->told_unreported)
+    return;
+  upload->told_unreported = TRUE;
+  vod_upload_note (
+      upload, VOD_LOG_WARNING, "no thread can be had to send the reports");
 }
 
 /* --- requests -------------------------------------------------------------*/

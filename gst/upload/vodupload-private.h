@@ -212,12 +212,17 @@ struct _VodUpload {
   gint64 storing_since; /* monotonic µs: Apply got through; 0: not yet */
   gboolean stored;      /* that the object is complete was reported */
 
-  GPtrArray *workers; /* of VodWorker, those that run or were not joined */
+  GPtrArray *workers;   /* of VodWorker, those that run or were not joined */
+  gint64 next_thread;   /* monotonic µs: none can be had before */
+  GError *crew_trouble; /* there was none for too long, for the streaming
+                         * thread */
 
-  GQueue notes;         /* lines for the log (vodnotes.c) */
-  guint told_workers;   /* the log knows that there were so many … */
-  gboolean told_outage; /* … that there is one … */
-  gboolean told_first;  /* … and that a part has arrived */
+  GQueue notes;             /* lines for the log (vodnotes.c) */
+  guint told_workers;       /* the log knows that there were so many … */
+  gboolean told_threads;    /* … that there are no threads for more … */
+  gboolean told_unreported; /* … or for the reports … */
+  gboolean told_outage;     /* … that there is one … */
+  gboolean told_first;      /* … and that a part has arrived */
 };
 
 /* Starts workers while there is more to do than idle ones. With the lock. */
@@ -225,6 +230,10 @@ void vod_upload_ensure_workers (VodUpload *upload);
 
 /* There may be something to do. With the lock. */
 void vod_upload_wake_workers (VodUpload *upload);
+
+/* Ends the upload if there has been no thread for a worker for as long as
+ * retry-duration allows. For the streaming thread, without the lock. */
+void vod_upload_heed_crew (VodUpload *upload);
 
 /* A worker's thread; @data is the VodWorker. */
 gpointer vod_worker_main (gpointer data);
@@ -400,6 +409,9 @@ void vod_upload_leave_out_waiting (VodUpload *upload, const VodJob *job);
 /* @job has failed and is nothing that can be done without: how long the upload
  * may go on trying, µs. */
 gint64 vod_upload_time_left (VodUpload *upload, const VodJob *job, gint64 now);
+
+/* The same of what failed otherwise; it began at @since. */
+gint64 vod_upload_time_left_since (VodUpload *upload, gint64 since, gint64 now);
 
 /* --- vodcoverwork.c ---
  *

@@ -137,6 +137,7 @@ upload_clear (gpointer memory)
   g_free (upload->refused);
   g_clear_error (&upload->refusal);
   g_clear_error (&upload->spool_trouble);
+  g_clear_error (&upload->crew_trouble);
   vod_upload_settings_clear (&upload->settings);
   g_cond_clear (&upload->room);
   g_cond_clear (&upload->work);

@@ -251,9 +251,9 @@ warn_if_due (VodUpload *upload)
   g_mutex_lock (&upload->lock);
 }
 
-/* After a write: is there something to sync, or a slice to send that was none
- * before? One is cut if it is time; and what was held back goes as the stream
- * grows, without a cut. */
+/* After a write: is there something to sync, a thread to ask for again, or a
+ * slice to send that was none before? One is cut if it is time; and what was
+ * held back goes as the stream grows, without a cut. */
 static gboolean
 has_more_to_do (VodUpload *upload)
 {
@@ -263,6 +263,8 @@ has_more_to_do (VodUpload *upload)
       vod_slices_cut (upload->slices, vod_upload_idle_workers (upload), now))
     return TRUE;
   if (vod_upload_sync_due (upload, now, &wake))
+    return TRUE;
+  if (upload->next_thread != 0 && now >= upload->next_thread)
     return TRUE;
   return vod_slices_holds_back (upload->slices) &&
       vod_slices_sendable (upload->slices, now) > 0;
@@ -283,7 +285,8 @@ vod_upload_write (
   g_mutex_lock (&upload->lock);
   if (len > 0)
     start_at_first_byte (upload);
-  while ((flow = flow_of (upload)) == VOD_FLOW_OK && *taken < len && !error) {
+  while ((flow = flow_of (upload)) == VOD_FLOW_OK && *taken < len && !error &&
+      !upload->crew_trouble) {
     *taken += write_step (upload, data + *taken, len - *taken, &error);
     warn_if_due (upload);
   }
@@ -292,6 +295,8 @@ vod_upload_write (
       vod_upload_wake_workers (upload);
     vod_upload_check_overdue (upload);
   }
+  if (error == NULL)
+    error = g_steal_pointer (&upload->crew_trouble);
   if (*taken > 0) {
     vod_slices_get_stats (upload->slices, &stats);
     upload->recorded_to = stats.position;
@@ -357,9 +362,10 @@ vod_upload_wait (VodUpload *upload)
   g_mutex_lock (&upload->lock);
   while (
       (flow = flow_of (upload)) == VOD_FLOW_OK && upload->end != VOD_END_DONE) {
-    if (upload->spool_trouble) {
+    if (upload->spool_trouble || upload->crew_trouble) {
       g_mutex_unlock (&upload->lock);
       vod_upload_heed_spool (upload);
+      vod_upload_heed_crew (upload);
       g_mutex_lock (&upload->lock);
     } else {
       wait_for_room (upload);

@@ -3,6 +3,7 @@
  * How many workers uploads have, without GStreamer: no more than are of use, one
  * when the network is away, and so many for a whole process.
  */
+#include <dlfcn.h>
 #include <string.h>
 
 #include "testowner.h"
@@ -14,7 +15,31 @@
 typedef struct {
   const gchar *uri; /* NULL: the emulator's */
   guint parallel, worker_idle, outage;
+  VodLog log;
+  gboolean reported;
 } Crew;
+
+/* So many times more no thread of that name can be had; atomic. */
+static gint workers_denied, reporters_denied;
+
+/* Stands before GLib's. */
+GThread *
+g_thread_try_new (
+    const gchar *name, GThreadFunc func, gpointer data, GError **error)
+{
+  GThread *(*real) (const gchar *, GThreadFunc, gpointer, GError **) =
+      dlsym (RTLD_NEXT, __func__);
+  gint *denied = g_strcmp0 (name, "vod-upload") == 0 ? &workers_denied
+      : g_strcmp0 (name, "vod-report") == 0          ? &reporters_denied
+                                                     : NULL;
+
+  if (denied && g_atomic_int_add (denied, -1) > 0) {
+    g_set_error (
+        error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN, "Resource unavailable");
+    return NULL;
+  }
+  return real (name, func, data, error);
+}
 
 static void
 adjust (VodUploadSettings *settings, gpointer data)
@@ -28,6 +53,10 @@ adjust (VodUploadSettings *settings, gpointer data)
     settings->worker_idle = crew->worker_idle;
   if (crew->outage)
     settings->outage = crew->outage;
+  settings->log = crew->log;
+  if (crew->reported)
+    settings->report_id = settings->report_device = (gchar *)"test";
+  settings->report_endpoint = settings->endpoint;
   settings->max_size_bytes = 80 * MIB;
 }
 
@@ -146,6 +175,130 @@ test_a_connection_for_each_worker (void)
   owner_assert_finished (owner, 0);
   g_assert_cmpuint (test_relay_accepted (relay), <=, 7);
   finish_and_free (owner);
+}
+
+/* --- no thread ------------------------------------------------------------*/
+
+/* Lines that tell of it. As an application's handler may look at what it hears
+ * of: none comes under a lock. */
+typedef struct {
+  Owner *owner;
+  gint lines; /* atomic */
+} Listener;
+
+static void
+on_log (VodLogLevel level, const gchar *file, const gchar *function, gint line,
+    const gchar *message, gpointer data)
+{
+  Listener *listener = data;
+
+  if (level != VOD_LOG_WARNING || !strstr (message, "thread"))
+    return;
+  stats_of (listener->owner);
+  g_atomic_int_inc (&listener->lines);
+}
+
+static gboolean
+on_wants (VodLogLevel level, gpointer data)
+{
+  return level == VOD_LOG_WARNING;
+}
+
+static VodLog
+listen (Listener *listener)
+{
+  return (VodLog){on_wants, on_log, listener};
+}
+
+static void
+deny (gint workers, gint reporters)
+{
+  g_atomic_int_set (&workers_denied, workers);
+  g_atomic_int_set (&reporters_denied, reporters);
+}
+
+static void
+test_without_a_thread_it_fails_in_time (void)
+{
+  Listener listener = {NULL};
+  Crew crew = {.parallel = 6, .uri = "http://127.0.0.1:1"};
+  Owner *owner;
+
+  crew.log = listen (&listener);
+  owner = listener.owner = owner_new_adjusted (NULL, adjust, &crew);
+  vod_upload_set_retry_duration (owner->upload, 1);
+  deny (G_MAXINT, 0);
+  g_assert_cmpint (owner_write (owner, 1000), ==, VOD_FLOW_OK);
+  owner_assert_state (owner, "retrying");
+  vod_upload_finish (owner->upload);
+  g_assert_cmpint (vod_upload_wait (owner->upload), ==, VOD_FLOW_FAILED);
+  deny (0, 0);
+  g_assert_cmpuint (owner->failed, ==, 1);
+  g_assert_cmpint (owner->error_code, ==, VOD_ERROR_LOCAL);
+  g_assert_nonnull (strstr (owner->error_text, "ulimit -u"));
+  g_assert_cmpint (g_atomic_int_get (&listener.lines), ==, 1);
+  owner_free (owner);
+}
+
+/* A recording goes on for longer than it takes to fill the memory. */
+static void
+test_without_a_thread_writing_ends (void)
+{
+  Crew crew = {.parallel = 6, .uri = "http://127.0.0.1:1"};
+  Owner *owner = owner_new_adjusted (NULL, adjust, &crew);
+  gint64 end = g_get_monotonic_time () + 10 * S;
+  VodFlow flow = VOD_FLOW_OK;
+
+  vod_upload_set_retry_duration (owner->upload, 1);
+  deny (G_MAXINT, 0);
+  while (flow == VOD_FLOW_OK && g_get_monotonic_time () < end) {
+    flow = owner_write (owner, 100);
+    g_usleep (1000);
+  }
+  deny (0, 0);
+  g_assert_cmpint (flow, ==, VOD_FLOW_FAILED);
+  g_assert_cmpint (owner->error_code, ==, VOD_ERROR_LOCAL);
+  owner_free (owner);
+}
+
+static void
+test_a_thread_that_comes_late_will_do (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  Listener listener = {NULL};
+  Crew crew = {.parallel = 6};
+  Owner *owner;
+
+  crew.log = listen (&listener);
+  owner = listener.owner = owner_new_adjusted (emulator, adjust, &crew);
+  deny (2, 0);
+  g_assert_cmpint (owner_write (owner, 5 * MIB), ==, VOD_FLOW_OK);
+  owner_assert_finished (owner, 0);
+  g_assert_cmpint (g_atomic_int_get (&workers_denied), <=, 0);
+  finish_and_free (owner);
+  g_assert_cmpint (g_atomic_int_get (&listener.lines), ==, 1);
+}
+
+/* One that works is enough, and no report is worth a word more than one. */
+static void
+test_one_thread_is_enough (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  Listener listener = {NULL};
+  Crew crew = {.parallel = 6, .reported = TRUE};
+  Owner *owner;
+
+  crew.log = listen (&listener);
+  owner = listener.owner = owner_new_adjusted (emulator, adjust, &crew);
+  emulator_add_faults (emulator, "{\"op\":\"UploadPart\",\"delay\":100}");
+  deny (0, G_MAXINT);
+  g_assert_cmpint (owner_write (owner, 1), ==, VOD_FLOW_OK);
+  deny (G_MAXINT, G_MAXINT);
+  g_assert_cmpint (owner_write (owner, 5 * MIB), ==, VOD_FLOW_OK);
+  owner_assert_finished (owner, 0);
+  deny (0, 0);
+  finish_and_free (owner);
+  g_assert_cmpint (g_atomic_int_get (&listener.lines), ==, 2);
 }
 
 /* --- an outage ------------------------------------------------------------*/
@@ -352,6 +505,14 @@ main (int argc, char **argv)
       test_who_has_something_to_do_stays);
   g_test_add_func ("/upload/crew/a-connection-for-each-worker",
       test_a_connection_for_each_worker);
+  g_test_add_func ("/upload/crew/without-a-thread-it-fails-in-time",
+      test_without_a_thread_it_fails_in_time);
+  g_test_add_func ("/upload/crew/without-a-thread-writing-ends",
+      test_without_a_thread_writing_ends);
+  g_test_add_func ("/upload/crew/a-thread-that-comes-late-will-do",
+      test_a_thread_that_comes_late_will_do);
+  g_test_add_func (
+      "/upload/crew/one-thread-is-enough", test_one_thread_is_enough);
   g_test_add_func (
       "/upload/crew/an-outage-leaves-one", test_an_outage_leaves_one);
   g_test_add_func (
