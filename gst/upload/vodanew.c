@@ -209,9 +209,12 @@ vod_upload_part_ways (VodUpload *upload, GError *trouble, gboolean unsynced)
   g_mutex_lock (&upload->lock);
   if (!begin_parting (upload, &failure)) {
     g_mutex_unlock (&upload->lock);
-    g_clear_error (&trouble);
-    if (failure)
+    if (failure) {
+      g_clear_error (&trouble);
       vod_upload_fail (upload, failure);
+    } else if (trouble) {
+      vod_upload_stop_recording (upload, trouble);
+    }
     return;
   }
   attempt = upload->attempt;

@@ -189,7 +189,8 @@ vod_upload_tell_failure (VodUpload *upload, GError *error)
   g_error_free (error);
 
   g_mutex_lock (&upload->lock);
-  recording = upload->spooling && !cancelled;
+  /* A recording that is to end because of its spool has not ended yet. */
+  recording = (upload->spooling || upload->spool_trouble) && !cancelled;
   first = upload->end == VOD_END_NONE;
   if (first)
     requests = vod_upload_end_early (upload, VOD_END_FAILED, keep);

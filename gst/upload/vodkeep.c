@@ -222,27 +222,35 @@ tell_spool_trouble (VodUpload *upload, GError *error, gboolean whole)
   g_error_free (error);
 }
 
+/* Is the spool still another's, an earlier recording that the stream has not
+ * outgrown? */
+static gboolean
+is_anothers (VodUpload *upload)
+{
+  return vod_spool_left (vod_local_spool (upload->local)) > 0 &&
+      vod_local_has_spool (upload->local);
+}
+
 void
 vod_upload_leave_spool (VodUpload *upload, GError *error, gboolean unsynced)
 {
   gboolean whole, ended;
 
   /* The earlier recording in the file keeps it. */
-  if (vod_spool_left (vod_local_spool (upload->local)) > 0 &&
-      vod_local_has_spool (upload->local)) {
+  if (is_anothers (upload)) {
     vod_upload_part_ways (upload, error, unsynced);
     return;
   }
   vod_local_leave_spool (upload->local);
   g_mutex_lock (&upload->lock);
-  ended = upload->end != VOD_END_NONE || upload->ending;
+  ended = upload->end != VOD_END_NONE || upload->ending || upload->committed;
   upload->spooling = FALSE;
   whole =
       (!unsynced || vod_slices_trusts_file (upload->slices, upload->synced)) &&
       vod_slices_leave_file (upload->slices);
   g_mutex_unlock (&upload->lock);
   if (ended)
-    g_error_free (error);
+    vod_upload_stop_recording (upload, error);
   else
     tell_spool_trouble (upload, error, whole);
 }
@@ -261,22 +269,10 @@ vod_upload_heed_spool (VodUpload *upload)
 
 /* --- recording after a failure --------------------------------------------*/
 
+/* Another recording is in the spool: that keeps it. This one goes on in a copy,
+ * or, without @copy, not at all. */
 static gboolean
-stop_recording (VodUpload *upload, GError *error)
-{
-  g_mutex_lock (&upload->lock);
-  upload->spooling = FALSE;
-  g_mutex_unlock (&upload->lock);
-  vod_local_leave_spool (upload->local);
-  if (!vod_upload_is_let_go (upload))
-    vod_upload_warn (upload, VOD_UPLOAD_SPOOL, error->message);
-  g_error_free (error);
-  return FALSE;
-}
-
-/* Another recording is in the spool: that keeps it. */
-static gboolean
-record_elsewhere (VodUpload *upload, GError **error)
+record_elsewhere (VodUpload *upload, gboolean copy, GError **error)
 {
   g_autofree gchar *recovered = NULL;
   guint attempt;
@@ -285,11 +281,54 @@ record_elsewhere (VodUpload *upload, GError **error)
   attempt = ++upload->attempt;
   g_mutex_unlock (&upload->lock);
   recovered = vod_local_set_aside (
-      upload->local, attempt, TRUE, vod_upload_is_let_go, upload, error);
+      upload->local, attempt, copy, vod_upload_is_let_go, upload, error);
   if (recovered)
     upload->events.recovered (
         recovered, upload->settings.resume_key, upload->data);
   return *error == NULL;
+}
+
+gboolean
+vod_upload_stop_recording (VodUpload *upload, GError *error)
+{
+  g_autofree gchar *message = NULL;
+  gboolean told, committed;
+
+  g_mutex_lock (&upload->lock);
+  told = upload->record_over;
+  upload->record_over = TRUE;
+  upload->spooling = FALSE;
+  committed = upload->committed;
+  g_mutex_unlock (&upload->lock);
+  /* Then there is no recording without the upload. */
+  if (committed) {
+    g_error_free (error);
+    return FALSE;
+  }
+  if (is_anothers (upload)) {
+    g_autoptr (GError) too = NULL;
+
+    record_elsewhere (upload, FALSE, &too);
+  }
+  vod_local_leave_spool (upload->local);
+  if (!told && !vod_upload_is_let_go (upload)) {
+    message = g_strdup_printf (
+        "%s. Nothing is recorded from here on", error->message);
+    vod_upload_warn (upload, VOD_UPLOAD_SPOOL, message);
+  }
+  g_error_free (error);
+  return FALSE;
+}
+
+static gboolean
+is_recording (VodUpload *upload)
+{
+  gboolean spooling;
+
+  g_mutex_lock (&upload->lock);
+  spooling = upload->spooling;
+  g_mutex_unlock (&upload->lock);
+  return spooling;
 }
 
 /* Nobody else does it any more. */
@@ -311,27 +350,24 @@ vod_upload_record (VodUpload *upload, const guint8 *data, gsize len)
 {
   VodSpoolResult result;
   GError *error = NULL;
-  gboolean spooling;
   VodSpool *spool;
 
-  g_mutex_lock (&upload->lock);
-  spooling = upload->spooling;
-  g_mutex_unlock (&upload->lock);
-  if (!spooling)
+  if (!is_recording (upload))
     return FALSE;
   spool = vod_local_spool (upload->local);
   result = vod_spool_write (spool, upload->recorded_to, data, len, &error);
-  if (result == VOD_SPOOL_DIFFERS && record_elsewhere (upload, &error))
+  if (result == VOD_SPOOL_DIFFERS && record_elsewhere (upload, TRUE, &error))
     result = vod_spool_write (spool, upload->recorded_to, data, len, &error);
   if (result != VOD_SPOOL_OK)
-    return stop_recording (upload, error);
+    return vod_upload_stop_recording (upload, error);
 
   upload->recorded_to += len;
   g_mutex_lock (&upload->lock);
   upload->received += len;
   upload->spooled = vod_spool_size (spool);
   g_mutex_unlock (&upload->lock);
-  return sync_record (upload, FALSE, &error) || stop_recording (upload, error);
+  return sync_record (upload, FALSE, &error) ||
+      vod_upload_stop_recording (upload, error);
 }
 
 void
@@ -339,10 +375,11 @@ vod_upload_finish_record (VodUpload *upload)
 {
   GError *error = NULL;
 
-  if (!upload->spooling)
+  vod_upload_heed_spool (upload);
+  if (!is_recording (upload))
     return;
   if (vod_spool_left (vod_local_spool (upload->local)) > 0)
-    record_elsewhere (upload, &error);
+    record_elsewhere (upload, TRUE, &error);
   if (error || !sync_record (upload, TRUE, &error))
-    stop_recording (upload, error);
+    vod_upload_stop_recording (upload, error);
 }

@@ -321,10 +321,10 @@ vod_local_set_aside (VodLocal *local, guint attempt, gboolean copy,
       vod_error_set (error, VOD_ERROR_LOCAL, "The spool cannot be renamed: %s",
           g_strerror (errno));
   }
-  if (local->spool_left)
-    unlink (fresh);
-  else
+  if (!local->spool_left)
     sync_dir (local->dir);
+  else if (copied)
+    unlink (fresh);
   g_mutex_unlock (&local->lock);
   return recovered;
 }

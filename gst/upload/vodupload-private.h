@@ -184,6 +184,7 @@ struct _VodUpload {
   gboolean spooling; /* the spool takes bytes */
   gboolean eos_synced;
   GError *spool_trouble;   /* of a sync, for the streaming thread */
+  gboolean record_over;    /* vod_upload_stop_recording() was called */
   guint64 recorded_to;     /* where vod_upload_record() goes on */
   guint64 recorded_synced; /* of what vod_upload_record() wrote */
   gboolean sweeping;       /* a worker deletes what earlier uploads left */
@@ -541,7 +542,11 @@ gboolean vod_upload_prepare (VodUpload *upload);
 void
 vod_upload_leave_spool (VodUpload *upload, GError *error, gboolean unsynced);
 
-/* Does that if a worker has found that the disk does not take the spool.
+/* The upload has failed, and the recording that goes on without it ends because
+ * of @error (taken), which the owner hears once. Returns FALSE. Likewise. */
+gboolean vod_upload_stop_recording (VodUpload *upload, GError *error);
+
+/* Leaves it if a worker has found that the disk does not take the spool.
  * Likewise. */
 void vod_upload_heed_spool (VodUpload *upload);
 

@@ -118,7 +118,8 @@ typedef enum {
 typedef enum {
   VOD_UPLOAD_NEAR_LIMIT, /* part numbers or time run out */
   VOD_UPLOAD_BLOCKED,    /* memory has been full for 5 s; once per outage */
-  VOD_UPLOAD_SPOOL,      /* the spool has failed: memory has to do */
+  VOD_UPLOAD_SPOOL,      /* the spool has failed: memory has to do; or, after
+                          * `failed`, nothing is recorded any more */
   VOD_UPLOAD_SESSION,    /* the session file has failed: no resuming */
 } VodUploadWarning;
 

@@ -26,8 +26,8 @@ static struct {
   gint syncs;      /* of spools, so far */
   GMutex lock;     /* of what follows */
   GCond cond;
-  gboolean hold; /* syncs wait … */
-  guint held;    /* … which so many do */
+  GThread *hold; /* syncs of any other thread wait; NULL: none does */
+  guint held;    /* so many do */
   gint copied;   /* pieces of a spool that was parted from */
   void (*at_copy) (gpointer data);
   gpointer data;
@@ -46,7 +46,7 @@ static void
 hold_syncs (gboolean hold)
 {
   g_mutex_lock (&disk.lock);
-  disk.hold = hold;
+  disk.hold = hold ? g_thread_self () : NULL;
   g_cond_broadcast (&disk.cond);
   g_mutex_unlock (&disk.lock);
 }
@@ -66,7 +66,7 @@ wait_while_held (void)
   g_mutex_lock (&disk.lock);
   disk.held++;
   g_cond_broadcast (&disk.cond);
-  while (disk.hold)
+  while (disk.hold && disk.hold != g_thread_self ())
     g_cond_wait (&disk.cond, &disk.lock);
   disk.held--;
   g_mutex_unlock (&disk.lock);
@@ -377,6 +377,136 @@ test_recording_that_the_disk_loses_at_its_end (void)
   runs_clear (&runs);
 }
 
+static gboolean
+is_quiet (gpointer data)
+{
+  return vod_upload_is_quiet (data);
+}
+
+static gboolean
+has_synced (gpointer data)
+{
+  return g_atomic_int_get (&disk.syncs) >= GPOINTER_TO_INT (data);
+}
+
+static void
+fail_once (gpointer data)
+{
+  Owner *owner = *(Owner **)data;
+  GError *error = vod_error_new (VOD_ERROR_SERVICE, "It is over");
+
+  vod_error_set_phase (error, VOD_PHASE_APPLY);
+  vod_upload_fail (owner->upload, error);
+}
+
+/* The upload fails while a sync is under way, which then fails too. */
+static Owner *
+fail_before_sync (Runs *runs, const guint8 *bytes, gsize len)
+{
+  Owner *owner = runs_begin (runs);
+
+  emulator_add_faults (runs->emulator, REFUSED);
+  hold_syncs (TRUE);
+  give_or_record (owner, bytes, len, 5000);
+  wait_for_held_sync ();
+  owner_wait_state (owner, "failed");
+  g_atomic_int_set (&disk.sync_fails, TRUE);
+  hold_syncs (FALSE);
+  g_assert_true (test_wait_until (is_quiet, owner->upload, 20));
+  emulator_clear_faults (runs->emulator);
+  return owner;
+}
+
+/* The sync fails, and then the upload, before anybody has heard of that. */
+static Owner *
+fail_after_sync (Runs *runs, const guint8 *bytes, gsize len)
+{
+  Owner *owner = runs_begin (runs);
+  gsize taken;
+
+  emulator_add_faults (
+      runs->emulator, "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
+  g_atomic_int_set (&disk.syncs, 0);
+  g_atomic_int_set (&disk.sync_fails, TRUE);
+  g_assert_cmpint (
+      vod_upload_write (owner->upload, bytes, len, &taken), ==, VOD_FLOW_OK);
+  g_assert_true (test_wait_until (has_synced, GINT_TO_POINTER (1), 20));
+  fail_once (&owner);
+  emulator_clear_faults (runs->emulator);
+  return owner;
+}
+
+typedef Owner *(*FailWithSync) (Runs *runs, const guint8 *bytes, gsize len);
+
+/* @more: it goes on after that, else it comes to its end. */
+static void
+end_recording (FailWithSync fail, gboolean more)
+{
+  gsize first = 20000, len = MIB;
+  g_autofree guint8 *bytes = runs_media (len);
+  g_autofree gchar *left = NULL;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  left = runs_path (&runs, "1.media");
+  owner = fail (&runs, bytes, first);
+  g_assert_cmpstr (owner->spool_location, ==, runs.media);
+  if (more)
+    give_or_record (owner, bytes + first, len - first, 60000);
+  g_assert_cmpint (runs_finish (owner), ==, VOD_FLOW_FAILED);
+  vod_upload_finish_record (owner->upload);
+  g_assert_cmpuint (count_spool_warnings (owner), ==, 1);
+  g_assert_cmpstr (owner->warned_location, ==, left);
+  owner_free (owner);
+  g_assert_false (g_file_test (runs.media, G_FILE_TEST_EXISTS));
+  assert_file_is (&runs, "1.media", bytes, first);
+  assert_not_recorded (&runs);
+  runs_clear (&runs);
+}
+
+static void
+test_recording_that_a_late_sync_ends (void)
+{
+  end_recording (fail_before_sync, TRUE);
+  end_recording (fail_before_sync, FALSE);
+}
+
+static void
+test_recording_that_an_early_sync_ends (void)
+{
+  end_recording (fail_after_sync, TRUE);
+  end_recording (fail_after_sync, FALSE);
+}
+
+/* … of an older recording, as which the stream begins: that stays what it is. */
+static void
+test_recording_that_a_sync_of_an_older_one_ends (void)
+{
+  gsize first = 20000, len = 2 * MIB;
+  g_autofree guint8 *bytes = runs_media (len);
+  VodSession *session;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  leave_recording (&runs, bytes, len);
+  owner = fail_before_sync (&runs, bytes, first);
+  give_or_record (owner, bytes + first, len - first, 60000);
+  g_assert_cmpint (runs_finish (owner), ==, VOD_FLOW_FAILED);
+  vod_upload_finish_record (owner->upload);
+  g_assert_nonnull (strstr (owner->story->str, "recovered"));
+  g_assert_cmpuint (count_spool_warnings (owner), ==, 1);
+  owner_free (owner);
+  assert_file_is (&runs, "1.media", bytes, len);
+  session = vod_session_open (runs.dir, RUNS_KEY ".1", NULL);
+  g_assert_nonnull (vod_session_found (session));
+  vod_session_close (session);
+  runs_clear (&runs);
+}
+
 /* Nor is there room for a copy of what both recordings have. */
 static void
 test_recording_over_an_older_one_fails (void)
@@ -456,12 +586,6 @@ test_older_recording_stays_without_a_copy (void)
   commit_over (FALSE, 4 * MIB, 2 * MIB + 5, 6 * MIB);
   commit_over (FALSE, 6 * MIB, 2 * MIB + 5, 4 * MIB);
   commit_over (FALSE, 6 * MIB, 6 * MIB, 3 * MIB);
-}
-
-static gboolean
-has_synced (gpointer data)
-{
-  return g_atomic_int_get (&disk.syncs) >= GPOINTER_TO_INT (data);
 }
 
 /* A sync fails while the stream is still within the older recording. */
@@ -1181,16 +1305,6 @@ test_stopped_while_copying (gconstpointer data)
   runs_clear (&runs);
 }
 
-static void
-fail_once (gpointer data)
-{
-  Owner *owner = *(Owner **)data;
-  GError *error = vod_error_new (VOD_ERROR_SERVICE, "It is over");
-
-  vod_error_set_phase (error, VOD_PHASE_APPLY);
-  vod_upload_fail (owner->upload, error);
-}
-
 /* … but a failure is none of the recording's business. */
 static void
 test_failed_while_copying (void)
@@ -1227,6 +1341,12 @@ main (int argc, char **argv)
   g_test_add_func ("/anew/recording/lost", test_recording_that_the_disk_loses);
   g_test_add_func ("/anew/recording/lost-at-its-end",
       test_recording_that_the_disk_loses_at_its_end);
+  g_test_add_func (
+      "/anew/recording/late-sync", test_recording_that_a_late_sync_ends);
+  g_test_add_func (
+      "/anew/recording/early-sync", test_recording_that_an_early_sync_ends);
+  g_test_add_func ("/anew/recording/sync-of-an-older-one",
+      test_recording_that_a_sync_of_an_older_one_ends);
   g_test_add_func ("/anew/recording/over-an-older-one-fails",
       test_recording_over_an_older_one_fails);
   g_test_add_func ("/anew/older/stays", test_older_recording_stays);

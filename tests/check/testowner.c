@@ -68,8 +68,14 @@ on_warning (VodUploadWarning warning, const gchar *message,
     const gchar *spool_location, gpointer data)
 {
   static const gchar *const words[] = {"limit", "blocked", "spool", "session"};
+  Owner *owner = data;
 
   g_assert_nonnull (message);
+  g_test_message ("%s", message);
+  g_mutex_lock (&owner->lock);
+  g_free (owner->warned_location);
+  owner->warned_location = g_strdup (spool_location);
+  g_mutex_unlock (&owner->lock);
   tell (data, words[warning]);
 }
 
@@ -254,6 +260,7 @@ owner_free (Owner *owner)
   g_string_free (owner->story, TRUE);
   g_free (owner->error_phase);
   g_free (owner->error_text);
+  g_free (owner->warned_location);
   g_free (owner->recovered);
   g_free (owner->kept_spool);
   g_free (owner->file_id);

@@ -24,8 +24,9 @@ typedef struct {
   gint error_code, number;
   gchar *error_phase, *error_text;
   gboolean resumable;
-  gchar *spool_location; /* of the error */
-  gchar *recovered;      /* the last recording that was set aside */
+  gchar *spool_location;  /* of the error */
+  gchar *warned_location; /* of the last warning; NULL: none */
+  gchar *recovered;       /* the last recording that was set aside */
   gchar *kept_spool;
   gchar *file_id, *cover_url; /* of the finish */
   guint mishaps;
