@@ -112,6 +112,7 @@ struct _VodUpload {
 
   VodStep step;
   VodEnd end;
+  gboolean opening; /* that it begins was told */
   gboolean ending;  /* a worker has claimed the end and tells the owner */
   gboolean closing; /* finish was called */
   gboolean interrupted;

@@ -404,13 +404,19 @@ choose_endpoint (VodUpload *upload, VodJob *job)
   g_mutex_unlock (&upload->lock);
 }
 
-/* Is it the first thing that is asked of the service? */
+/* Is it the first thing that is asked of the service? Without the lock. */
 static gboolean
-is_opening (const VodUpload *upload, const VodJob *job)
+is_opening (VodUpload *upload, const VodJob *job)
 {
-  return job->attempt == 0 && upload->step_try.failures == 0 &&
-      (job->kind == VOD_JOB_REGION ||
-          (job->kind == VOD_JOB_APPLY && !upload->region_sought));
+  gboolean first;
+
+  if (job->kind != VOD_JOB_REGION && job->kind != VOD_JOB_APPLY)
+    return FALSE;
+  g_mutex_lock (&upload->lock);
+  first = !upload->opening;
+  upload->opening = TRUE;
+  g_mutex_unlock (&upload->lock);
+  return first;
 }
 
 /* What the log calls the requests of @job. Without the lock. */

@@ -185,6 +185,16 @@ begin_case (CoverRun *run, const Case *a_case)
         owner->upload, MAX (a_case->retry_duration, 0));
 }
 
+/* However often it was applied: what is begun is ended once. */
+static void
+assert_opened_once (Owner *owner)
+{
+  const gchar *first = strstr (owner->story->str, "opening");
+
+  g_assert_nonnull (first);
+  g_assert_null (strstr (first + 1, "opening"));
+}
+
 /* The media is there whatever became of the cover, and its owner was told of
  * that in time. */
 static void
@@ -194,6 +204,7 @@ check_case (CoverRun *run, const Case *a_case)
 
   owner_assert_finished (owner, 0);
   g_assert_cmpuint (emulator_n_media (run->emulator), ==, 1);
+  assert_opened_once (owner);
   g_assert_true (g_str_has_suffix (owner->story->str, " closed finished"));
   if (a_case->number == 0) {
     cover_run_assert (run, 0, cover_jpeg ('a'));
