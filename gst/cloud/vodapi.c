@@ -19,7 +19,8 @@
 #define REGION_MAX_BYTES 60
 #define SECRET_MAX_BYTES 8192
 #define URL_MAX_BYTES 4096
-#define UNKNOWN_LIFE (30 * 60) /* seconds */
+#define UNKNOWN_LIFE (30 * 60)                  /* seconds */
+#define LATEST G_GINT64_CONSTANT (253402300799) /* the end of the year 9999 */
 #define REGIONS_MAX 32
 
 static void
@@ -324,6 +325,16 @@ take_key (JsonObject *data, const gchar *what, gchar **result, GError **error)
   return TRUE;
 }
 
+/* Unix seconds. */
+static gboolean
+take_time (
+    JsonObject *object, const gchar *name, gint64 *result, GError **error)
+{
+  return (vod_json_int (object, name, result) && *result > 0 &&
+             *result <= LATEST) ||
+      wrong (name, error);
+}
+
 static gboolean
 take_credentials (
     JsonObject *data, VodCosCredentials *credentials, GError **error)
@@ -337,14 +348,10 @@ take_credentials (
       !take_word (
           certificate, "secretKey", 256, &credentials->secret_key, error) ||
       !take_word (
-          certificate, "token", SECRET_MAX_BYTES, &credentials->token, error))
+          certificate, "token", SECRET_MAX_BYTES, &credentials->token, error) ||
+      !take_time (data, "timestamp", &credentials->start, error) ||
+      !take_time (certificate, "expiredTime", &credentials->end, error))
     return FALSE;
-  if (!vod_json_int (data, "timestamp", &credentials->start) ||
-      credentials->start <= 0)
-    return wrong ("timestamp", error);
-  if (!vod_json_int (certificate, "expiredTime", &credentials->end) ||
-      credentials->end <= 0)
-    return wrong ("expiredTime", error);
   /* As in the one sample there is: a life that has no length is not known. */
   if (credentials->end <= credentials->start)
     credentials->end = credentials->start + UNKNOWN_LIFE;

@@ -248,7 +248,8 @@ test_secrets_that_cannot_be (Fixture *fixture, gconstpointer data)
 static void
 test_times_that_cannot_be (Fixture *fixture, gconstpointer data)
 {
-  const gchar *const values[] = {"null", "\"1\"", "1.5", "0", "-1", "[]", NULL};
+  const gchar *const values[] = {"null", "\"1\"", "1.5", "0", "-1", "[]",
+      "253402300800", "9223372036854775807", NULL};
 
   expect_each_refused (
       fixture, G_STRUCT_OFFSET (Answer, timestamp), "timestamp", values);
