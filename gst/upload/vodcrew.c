@@ -245,8 +245,8 @@ vod_upload_has_another (
   for (guint i = 0; i < upload->workers->len; i++) {
     const VodWorker *other = g_ptr_array_index (upload->workers, i);
 
-    if (other != worker && !other->leaving && !other->in_app &&
-        (other->http || !settled))
+    if (other != worker && !other->leaving &&
+        (!settled || (other->http && !other->in_app)))
       return TRUE;
   }
   return FALSE;

@@ -215,16 +215,17 @@ struct _VodUpload {
   gboolean stored;      /* that the object is complete was reported */
 
   GPtrArray *workers;   /* of VodWorker, those that run or were not joined */
-  gint64 next_thread;   /* monotonic µs: none can be had before */
+  gint64 next_thread;   /* monotonic µs: no other is asked for before */
   GError *crew_trouble; /* there was none for too long, for the streaming
                          * thread */
 
-  GQueue notes;             /* lines for the log (vodnotes.c) */
-  guint told_workers;       /* the log knows that there were so many … */
-  gboolean told_threads;    /* … that there are no threads for more … */
-  gboolean told_unreported; /* … or for the reports … */
-  gboolean told_outage;     /* … that there is one … */
-  gboolean told_first;      /* … and that a part has arrived */
+  GQueue notes;              /* lines for the log (vodnotes.c) */
+  guint told_workers;        /* the log knows that there were so many … */
+  gboolean told_threads;     /* … that there are no threads for more … */
+  gboolean told_unreported;  /* … or for the reports … */
+  gboolean told_unconnected; /* … or no connections … */
+  gboolean told_outage;      /* … that there is one … */
+  gboolean told_first;       /* … and that a part has arrived */
 };
 
 /* Starts workers while there is more to do than idle ones. With the lock. */
@@ -247,8 +248,9 @@ gboolean vod_upload_is_cut_off (const VodUpload *upload);
 /* TRUE if one more part may be in flight. With the lock. */
 gboolean vod_upload_has_room (const VodUpload *upload);
 
-/* Is there a worker but @worker that can be relied on? @settled: one that has
- * got what it needs, and is not only starting. With the lock. */
+/* Is there a worker but @worker that may go on with the upload? @settled: one
+ * that can be relied on, as it has got what it needs, and is neither only
+ * starting nor in the application's hands. With the lock. */
 gboolean vod_upload_has_another (
     const VodUpload *upload, const VodWorker *worker, gboolean settled);
 

@@ -8,6 +8,7 @@
 #include "vodupload-private.h"
 
 #define OVERDUE_CHECK G_USEC_PER_SEC
+#define CONNECTION_PAUSE G_USEC_PER_SEC /* after one could not be had */
 
 /* --- their requests -------------------------------------------------------*/
 
@@ -565,11 +566,14 @@ leave_it_to_others (VodWorker *worker, GError *error)
   g_mutex_lock (&upload->lock);
   worker->leaving = TRUE;
   others = vod_upload_has_another (upload, worker, FALSE);
-  g_mutex_unlock (&upload->lock);
-  if (others) {
-    vod_log (&upload->settings.log, VOD_LOG_WARNING,
+  if (others && !upload->told_unconnected)
+    vod_upload_note (upload, VOD_LOG_WARNING,
         "a worker gets no connection, and the others do without it: %s",
         error->message);
+  upload->told_unconnected = TRUE;
+  upload->next_thread = g_get_monotonic_time () + CONNECTION_PAUSE;
+  g_mutex_unlock (&upload->lock);
+  if (others) {
     g_error_free (error);
     return;
   }

@@ -4,7 +4,9 @@
  * when the network is away, and so many for a whole process.
  */
 #include <dlfcn.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "testowner.h"
 #include "testrelay.h"
@@ -17,10 +19,12 @@ typedef struct {
   guint parallel, worker_idle, outage;
   VodLog log;
   gboolean reported;
+  const gchar *spool_dir; /* NULL: nothing is spooled */
 } Crew;
 
-/* So many times more no thread of that name can be had; atomic. */
-static gint workers_denied, reporters_denied;
+/* So many times more no thread of that name can be had, from then on when so
+ * many were; atomic. */
+static gint workers_denied, reporters_denied, workers_spared;
 
 /* Stands before GLib's. */
 GThread *
@@ -33,6 +37,8 @@ g_thread_try_new (
       : g_strcmp0 (name, "vod-report") == 0          ? &reporters_denied
                                                      : NULL;
 
+  if (denied == &workers_denied && g_atomic_int_add (&workers_spared, -1) > 0)
+    denied = NULL;
   if (denied && g_atomic_int_add (denied, -1) > 0) {
     g_set_error (
         error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN, "Resource unavailable");
@@ -57,6 +63,13 @@ adjust (VodUploadSettings *settings, gpointer data)
   if (crew->reported)
     settings->report_id = settings->report_device = (gchar *)"test";
   settings->report_endpoint = settings->endpoint;
+  if (crew->spool_dir) {
+    settings->spool = TRUE;
+    settings->state_dir = (gchar *)crew->spool_dir;
+    settings->identity = VOD_IDENTITY_EXPLICIT;
+    settings->resume_key = (gchar *)"key";
+    settings->media_key = (gchar *)"0123456789abcdef0123456789abcdef";
+  }
   settings->max_size_bytes = 80 * MIB;
 }
 
@@ -179,11 +192,12 @@ test_a_connection_for_each_worker (void)
 
 /* --- no thread ------------------------------------------------------------*/
 
-/* Lines that tell of it. As an application's handler may look at what it hears
+/* Warnings that tell of it. As an application's handler may look at what it hears
  * of: none comes under a lock. */
 typedef struct {
   Owner *owner;
-  gint lines; /* atomic */
+  const gchar *what; /* they are about */
+  gint lines;        /* atomic */
 } Listener;
 
 static void
@@ -192,7 +206,7 @@ on_log (VodLogLevel level, const gchar *file, const gchar *function, gint line,
 {
   Listener *listener = data;
 
-  if (level != VOD_LOG_WARNING || !strstr (message, "thread"))
+  if (level != VOD_LOG_WARNING || !strstr (message, listener->what))
     return;
   stats_of (listener->owner);
   g_atomic_int_inc (&listener->lines);
@@ -220,7 +234,7 @@ deny (gint workers, gint reporters)
 static void
 test_without_a_thread_it_fails_in_time (void)
 {
-  Listener listener = {NULL};
+  Listener listener = {NULL, "thread"};
   Crew crew = {.parallel = 6, .uri = "http://127.0.0.1:1"};
   Owner *owner;
 
@@ -265,7 +279,7 @@ static void
 test_a_thread_that_comes_late_will_do (void)
 {
   g_autoptr (Emulator) emulator = emulator_new (NULL);
-  Listener listener = {NULL};
+  Listener listener = {NULL, "thread"};
   Crew crew = {.parallel = 6};
   Owner *owner;
 
@@ -284,7 +298,7 @@ static void
 test_one_thread_is_enough (void)
 {
   g_autoptr (Emulator) emulator = emulator_new (NULL);
-  Listener listener = {NULL};
+  Listener listener = {NULL, "thread"};
   Crew crew = {.parallel = 6, .reported = TRUE};
   Owner *owner;
 
@@ -299,6 +313,72 @@ test_one_thread_is_enough (void)
   deny (0, 0);
   finish_and_free (owner);
   g_assert_cmpint (g_atomic_int_get (&listener.lines), ==, 2);
+}
+
+/* --- no connection --------------------------------------------------------*/
+
+static gint asked, answered; /* atomic */
+
+static gchar *
+answer_late (gpointer data)
+{
+  g_atomic_int_set (&asked, 1);
+  while (!g_atomic_int_get (&answered))
+    g_usleep (1000);
+  return emulator_signature (FALSE);
+}
+
+static gboolean
+was_asked (gpointer data)
+{
+  return g_atomic_int_get (&asked);
+}
+
+/* The stream goes on meanwhile. */
+static gboolean
+is_done_without (gpointer data)
+{
+  Listener *listener = data;
+  gboolean failed;
+
+  owner_write (listener->owner, 1000);
+  g_mutex_lock (&listener->owner->lock);
+  failed = listener->owner->failed > 0;
+  g_mutex_unlock (&listener->owner->lock);
+  return failed || g_atomic_int_get (&listener->lines) > 0;
+}
+
+/* It has its connection, and goes on with it once the application has answered;
+ * another that was to sync the spool gets none. */
+static void
+test_who_asks_the_application_counts (void)
+{
+  g_autoptr (Emulator) emulator = emulator_new (NULL);
+  g_autofree gchar *dir = g_dir_make_tmp ("vodcrew-XXXXXX", NULL);
+  Listener listener = {NULL, "connection"};
+  Crew crew = {.parallel = 6, .spool_dir = dir};
+  struct rlimit before, few;
+  Owner *owner;
+
+  crew.log = listen (&listener);
+  owner = listener.owner = owner_new_adjusted (emulator, adjust, &crew);
+  owner->at_ask = answer_late;
+  g_atomic_int_set (&workers_spared, 1);
+  deny (G_MAXINT, 0);
+  g_assert_cmpint (owner_write (owner, 1), ==, VOD_FLOW_OK);
+  g_assert_true (test_wait_until (was_asked, NULL, 10));
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  few = (struct rlimit){20, before.rlim_max};
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &few), ==, 0);
+  deny (0, 0);
+  g_assert_true (test_wait_until (is_done_without, &listener, 10));
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  g_assert_cmpuint (owner->failed, ==, 0);
+
+  g_atomic_int_set (&answered, 1);
+  finish_and_free (owner);
+  g_assert_cmpint (g_rmdir (dir), ==, 0);
 }
 
 /* --- an outage ------------------------------------------------------------*/
@@ -513,6 +593,8 @@ main (int argc, char **argv)
       test_a_thread_that_comes_late_will_do);
   g_test_add_func (
       "/upload/crew/one-thread-is-enough", test_one_thread_is_enough);
+  g_test_add_func ("/upload/crew/who-asks-the-application-counts",
+      test_who_asks_the_application_counts);
   g_test_add_func (
       "/upload/crew/an-outage-leaves-one", test_an_outage_leaves_one);
   g_test_add_func (

@@ -16,13 +16,17 @@ tell (Owner *owner, const gchar *word)
 static gboolean
 on_can_ask (gpointer data)
 {
-  return FALSE;
+  Owner *owner = data;
+
+  return owner->at_ask != NULL;
 }
 
 static gchar *
 on_ask (gpointer data)
 {
-  g_assert_not_reached ();
+  Owner *owner = data;
+
+  return owner->at_ask (owner);
 }
 
 static void

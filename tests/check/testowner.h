@@ -37,7 +37,8 @@ typedef struct {
   void (*at_progress) (gpointer data);
   void (*at_failure) (gpointer data);
   void (*at_finish) (gpointer data);
-  gpointer at_finish_data; /* if not the owner */
+  gchar *(*at_ask) (gpointer data); /* a new string, or NULL for later */
+  gpointer at_finish_data;          /* if not the owner */
   guint64 finished_size;
   guint finished_parts;
   guint64 last_loaded, last_total;
