@@ -27,7 +27,11 @@ struct _VodLocal {
   guint attempt;
   gboolean applied; /* the session tells of something at the service */
   guint64 eos_size; /* 0: not at its end, nor was the spool's recording */
-  guint64 on_disk;  /* bytes of an earlier run's spool that a sync covers */
+  guint64 synced;   /* bytes of the spool that the disk has */
+  guint64 earlier;  /* bytes that an earlier run left in it, … */
+  guint64 safe;     /* … of which so many are certain, once a sync covers
+                     * them; a restart of the machine may have cost the rest */
+  gboolean lost;    /* a sync has failed: what was not synced may be, too */
   GError *trouble;
 };
 

@@ -43,15 +43,32 @@ vod_local_move_aside (VodLocal *local, gchar **recovered, GError **error)
   return vod_local_open_session (local, error);
 }
 
+/* Is all of the spool what was written to it? An earlier run's is once the stream
+ * has shown it, by growing beyond. With the lock. */
+static gboolean
+is_beyond_doubt (const VodLocal *local)
+{
+  return !local->lost && MAX (local->synced, local->safe) >= local->earlier;
+}
+
+/* With the lock. */
+static gboolean
+begin_session (VodLocal *local, GError **error)
+{
+  local->media.synced = local->synced;
+  local->media.same_boot = is_beyond_doubt (local);
+  return vod_session_begin (local->session, &local->media, error);
+}
+
 gboolean
 vod_local_start_over (VodLocal *local, GError **error)
 {
-  guint64 held = MAX (local->on_disk, local->eos_size);
-
-  if (!vod_session_begin (local->session, &local->media, error))
-    return FALSE;
-  if (held > 0 && vod_spool_sync (local->spool, NULL) &&
-      !vod_session_note_synced (local->session, held, error))
+  if (local->safe > local->synced) {
+    local->lost |= !vod_spool_sync (local->spool, NULL);
+    if (!local->lost)
+      local->synced = local->safe;
+  }
+  if (!begin_session (local, error))
     return FALSE;
   return local->eos_size == 0 ||
       vod_session_note_eos (local->session, local->eos_size, error);
@@ -222,32 +239,46 @@ vod_local_note_completing (
   end_note (local, error);
 }
 
+/* With the lock. */
+static gboolean
+note_synced (VodLocal *local, GError **error)
+{
+  return is_beyond_doubt (local)
+      ? vod_session_note_synced (local->session, local->synced, error)
+      : vod_session_note_doubt (local->session, local->synced, error);
+}
+
+/* A sync of the first @size bytes has gone well, or not (@done). With the lock. */
+static void
+take_synced (
+    VodLocal *local, guint64 size, gboolean eos, gboolean done, GError **error)
+{
+  if (done)
+    local->synced = MAX (size, local->safe);
+  else
+    local->lost = TRUE;
+  if (done && eos)
+    local->eos_size = size;
+  if (local->session && !local->broken && note_synced (local, error) && done &&
+      eos)
+    vod_session_note_eos (local->session, size, error);
+}
+
 gboolean
 vod_local_sync (
     VodLocal *local, guint attempt, guint64 size, gboolean eos, GError **error)
 {
+  gboolean done = vod_spool_sync (local->spool, error);
   GError *trouble = NULL;
 
-  if (!vod_spool_sync (local->spool, error)) {
-    if (error && *error)
-      vod_error_set_phase (*error, VOD_PHASE_SPOOL);
-    return FALSE;
-  }
+  if (!done && error && *error)
+    vod_error_set_phase (*error, VOD_PHASE_SPOOL);
   g_mutex_lock (&local->lock);
   /* Else it was another file that was synced. */
-  if (attempt != local->attempt || local->spool_left) {
-    g_mutex_unlock (&local->lock);
-    return TRUE;
-  }
-  if (eos)
-    local->eos_size = size;
-  if (local->session && !local->broken &&
-      vod_session_note_synced (
-          local->session, MAX (size, local->on_disk), &trouble) &&
-      eos)
-    vod_session_note_eos (local->session, size, &trouble);
+  if (attempt == local->attempt && !local->spool_left)
+    take_synced (local, size, eos, done, &trouble);
   end_note (local, trouble);
-  return TRUE;
+  return done;
 }
 
 GError *
@@ -286,6 +317,14 @@ sync_dir (const gchar *dir)
   }
 }
 
+/* What was known of the spool is not of the next one, if there is any. With the
+ * lock. */
+static void
+forget_spool (VodLocal *local)
+{
+  local->eos_size = local->synced = local->earlier = local->safe = 0;
+}
+
 /* The names are free for this recording. With the lock. */
 static gboolean
 take_names (VodLocal *local, gchar **recovered, GError **error)
@@ -294,9 +333,9 @@ take_names (VodLocal *local, gchar **recovered, GError **error)
     vod_error_set (error, VOD_ERROR_LOCAL, "The upload has ended");
     return FALSE;
   }
-  local->eos_size = local->on_disk = 0;
+  forget_spool (local);
   return vod_local_move_aside (local, recovered, error) &&
-      vod_session_begin (local->session, &local->media, error);
+      begin_session (local, error);
 }
 
 gchar *
@@ -344,7 +383,7 @@ vod_local_leave_spool (VodLocal *local)
   g_mutex_lock (&local->lock);
   if (local->spool && !local->spool_left) {
     local->spool_left = TRUE;
-    local->eos_size = local->on_disk = 0;
+    forget_spool (local);
     if (local->session)
       local->left_path = part_spool (local);
   }

@@ -118,7 +118,9 @@ adopt_spool (VodLocal *local)
     return;
   if (found->eos && found->size == size)
     local->eos_size = size;
-  local->on_disk = found->same_boot ? size : MIN (found->synced, size);
+  local->synced = MIN (found->synced, size);
+  local->safe = found->same_boot || local->eos_size > 0 ? size : local->synced;
+  local->earlier = size;
 }
 
 /* Takes up the upload that the session tells of, or starts it over. Parts that

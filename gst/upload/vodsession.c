@@ -343,6 +343,13 @@ is_resume_key (const gchar *text)
       g_utf8_validate (text, -1, NULL);
 }
 
+/* The boot to be noted if what is not synced is safe as long as it lasts. */
+static const gchar *
+boot_if (const VodSession *session, gboolean safe)
+{
+  return safe && *session->boot ? session->boot : NULL;
+}
+
 static gboolean
 begin_locked (VodSession *session, const VodSessionState *media, GError **error)
 {
@@ -357,7 +364,9 @@ begin_locked (VodSession *session, const VodSessionState *media, GError **error)
         VOD_SESSION_MAX_RESUME_KEY);
   if (!add (&journal, vod_fact_header (), text, error) ||
       !add (&journal, vod_fact_media (media), text, error) ||
-      !add (&journal, vod_fact_synced (0, journal.this_boot), text, error))
+      !add (&journal,
+          vod_fact_synced (media->synced, boot_if (session, media->same_boot)),
+          text, error))
     return FALSE;
   if (!vod_session_file_replace (
           &session->file, text->str, text->len, &failure))
@@ -421,9 +430,14 @@ vod_session_note_confirmed (VodSession *session, guint number, guint64 crc64,
 gboolean
 vod_session_note_synced (VodSession *session, guint64 size, GError **error)
 {
-  return note (session,
-      vod_fact_synced (size, *session->boot ? session->boot : NULL), NOTE,
-      error);
+  return note (
+      session, vod_fact_synced (size, boot_if (session, TRUE)), NOTE, error);
+}
+
+gboolean
+vod_session_note_doubt (VodSession *session, guint64 size, GError **error)
+{
+  return note (session, vod_fact_synced (size, NULL), NOTE, error);
 }
 
 gboolean

@@ -58,11 +58,11 @@ typedef struct {
   gint64 applied; /* Unix seconds: when the session key was given */
   gchar *upload_id;
 
-  GPtrArray *parts;   /* of VodSessionPart, from number 1, without a gap */
-  guint64 synced;     /* bytes of the spool that the disk has … */
-  gboolean same_boot; /* … the kernel that wrote the rest has not gone since */
-  gboolean eos;       /* the whole media was received: … */
-  guint64 size;       /* … so many bytes */
+  GPtrArray *parts;    /* of VodSessionPart, from number 1, without a gap */
+  guint64 synced;      /* bytes of the spool that the disk has … */
+  gboolean same_boot;  /* … the kernel that wrote the rest has it still */
+  gboolean eos;        /* the whole media was received: … */
+  guint64 size;        /* … so many bytes */
   gboolean completing; /* Complete may have been sent, of an object with … */
   guint64 crc64;       /* … this CRC64 */
 } VodSessionState;
@@ -143,8 +143,8 @@ const gchar *vod_session_dir (VodSession *session);
 
 /* Starts over: forgets everything and writes a new header, which takes the
  * place of the old file at once (write, fsync, rename). Copies what it needs:
- * resume_key, endpoint, name, type, spooled. It fails as the note functions
- * do. */
+ * resume_key, endpoint, name, type, spooled, synced, same_boot. It fails as the
+ * note functions do. */
 gboolean vod_session_begin (
     VodSession *session, const VodSessionState *media, GError **error);
 
@@ -185,6 +185,11 @@ gboolean vod_session_note_confirmed (VodSession *session, guint number,
  * less than before. */
 gboolean
 vod_session_note_synced (VodSession *session, guint64 size, GError **error);
+
+/* The same, but what else is in the spool may have been lost already, by the
+ * disk, or with an earlier kernel: it is as if this one had gone. */
+gboolean
+vod_session_note_doubt (VodSession *session, guint64 size, GError **error);
 
 /* The end of the stream, after @size bytes; the disk has it on return. Forgets
  * parts that reach beyond it. */

@@ -286,6 +286,7 @@ typedef struct {
   gboolean eos;
   guint confirmed; /* bit N: part N + 1 */
   guint wrong;     /* bit N: with a CRC64 that is not the spool's */
+  gint64 age;      /* s, of what the service knows; 0: too old to go on with */
 } Story;
 
 static void
@@ -303,11 +304,13 @@ write_session (const gchar *dir, const Story *story)
   g_autoptr (GString) text = g_string_new (NULL);
   g_auto (VodJournal) journal;
   VodSessionState media = session_media ();
+  gint64 applied =
+      story->age ? g_get_real_time () / G_USEC_PER_SEC - story->age : 1;
 
   vod_journal_init (&journal, KEY, NULL);
   take (&journal, text, vod_fact_header ());
   take (&journal, text, vod_fact_media (&media));
-  take (&journal, text, vod_fact_applied (1, HOST, OBJECT, SESSION_KEY));
+  take (&journal, text, vod_fact_applied (applied, HOST, OBJECT, SESSION_KEY));
   take (&journal, text, vod_fact_upload (UPLOAD_ID));
   for (guint i = 0; i < 3; i++) {
     guint64 crc = crc_of ((guint8)(i + 1)) ^ (story->wrong >> i & 1);
@@ -440,6 +443,135 @@ test_cut (void)
     g_assert_no_error (error);
   }
   session_remove_dir (dir);
+}
+
+/* --- taking up ------------------------------------------------------------*/
+
+/* As the run that left write_session() would. */
+static VodLocal *
+open_local (const gchar *dir)
+{
+  VodSessionState media = session_media ();
+  VodUploadSettings settings = {.endpoint = media.endpoint,
+      .name = media.name,
+      .type = media.type,
+      .resume = TRUE,
+      .spool = TRUE,
+      .state_dir = (gchar *)dir,
+      .identity = VOD_IDENTITY_EXPLICIT,
+      .media_key = (gchar *)KEY};
+  VodLocalOpened opened = {0};
+  g_autoptr (GError) error = NULL;
+  VodLocal *local = vod_local_open (&settings, &opened, &error);
+
+  g_assert_no_error (error);
+  vod_local_opened_clear (&opened);
+  return local;
+}
+
+/* The next @len bytes of the stream: those of write_spool(), xor @other. */
+static VodSpoolResult
+put (VodLocal *local, gsize len, guint8 other)
+{
+  VodSpool *spool = vod_local_spool (local);
+  guint64 at = vod_spool_size (spool);
+  g_autofree guint8 *bytes = g_malloc (len);
+
+  for (gsize i = 0; i < len; i++)
+    bytes[i] = (guint8)((at + i) / MIB + 1) ^ other;
+  return vod_spool_write (spool, at, bytes, len, NULL);
+}
+
+/* The run is killed now: how much of what is at @key counts. */
+static guint64
+sure_at (VodLocal *local, const gchar *dir, const gchar *key)
+{
+  g_auto (VodRecording) recording = {0};
+
+  vod_local_keep (local);
+  vod_local_free (local);
+  g_assert_true (vod_recording_examine (&recording, dir, key, TRUE));
+  g_assert_cmpint (recording.kind, ==, VOD_RECORDING_NO_END);
+  g_assert_cmpuint (recording.size, >=, 3 * MIB);
+  return recording.sure;
+}
+
+#define OLD_SURE (MIB + 5)
+
+static gchar *
+leave_after_power_cut (gint64 age)
+{
+  Story story = {OTHER_BOOT, OLD_SURE, FALSE, 0, 0, age};
+  gchar *dir = session_make_dir ();
+
+  write_spool (dir);
+  write_session (dir, &story);
+  return dir;
+}
+
+/* What the power cut has left in doubt is in doubt as long as the stream has not
+ * shown it to be right, however often the machine or the upload begins anew. */
+static void
+doubt_until_proven (gint64 age)
+{
+  static const struct {
+    guint64 given, sure;
+  } steps[] = {{5, OLD_SURE}, {2 * MIB, 2 * MIB}, {MIB, 2 * MIB},
+      {3 * MIB - 1, 3 * MIB - 1}, {3 * MIB, 3 * MIB},
+      {3 * MIB + 7, 3 * MIB + 7}};
+  gchar *dir = leave_after_power_cut (age);
+
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++) {
+    VodLocal *local = open_local (dir);
+
+    g_assert_cmpint (vod_local_found (local) != NULL, ==, age > 0);
+    g_assert_cmpint (put (local, steps[i].given, 0), ==, VOD_SPOOL_OK);
+    g_assert_true (vod_local_sync (local, 0, steps[i].given, FALSE, NULL));
+    if (i % 2)
+      vod_local_begin_anew (local, 1);
+    g_assert_cmpuint (sure_at (local, dir, KEY), ==, steps[i].sure);
+    age = i % 2 ? 0 : age;
+  }
+  session_remove_dir (dir);
+}
+
+static void
+test_doubt_until_proven (void)
+{
+  doubt_until_proven (0);     /* too old */
+  doubt_until_proven (-3600); /* a clock that was set back */
+  doubt_until_proven (60);
+}
+
+/* The stream turns out to be another one. */
+static void
+doubt_set_aside (gint64 age)
+{
+  gchar *dir = leave_after_power_cut (age);
+  VodLocal *local = open_local (dir);
+  g_autofree gchar *recovered = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (put (local, 1000, 0), ==, VOD_SPOOL_OK);
+  g_assert_true (vod_local_sync (local, 0, 1000, FALSE, NULL));
+  g_assert_cmpint (put (local, 1000, 1), ==, VOD_SPOOL_DIFFERS);
+  recovered = vod_local_set_aside (local, 1, TRUE, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (recovered);
+  /* The new one is of this boot, and all of it counts. */
+  g_assert_cmpint (put (local, 3 * MIB, 1), ==, VOD_SPOOL_OK);
+  g_assert_cmpuint (sure_at (local, dir, KEY), ==, 3 * MIB + 1000);
+  local = open_local (dir);
+  g_assert_cmpuint (sure_at (local, dir, KEY ".1"), ==, OLD_SURE);
+  session_remove_dir (dir);
+}
+
+static void
+test_doubt_set_aside (void)
+{
+  doubt_set_aside (0);
+  doubt_set_aside (-3600);
+  doubt_set_aside (60);
 }
 
 /* An upload that cannot go on with the session begins it anew. What that said of
@@ -629,6 +761,8 @@ main (int argc, char **argv)
   g_test_add_func ("/recordings/cut", test_cut);
   g_test_add_func ("/recordings/cut_grown", test_no_cut_of_what_has_grown);
   g_test_add_func ("/recordings/begun_anew", test_begun_anew);
+  g_test_add_func ("/recordings/doubt", test_doubt_until_proven);
+  g_test_add_func ("/recordings/doubt/set_aside", test_doubt_set_aside);
   g_test_add_func ("/recordings/kinds", test_kinds);
   g_test_add_func ("/recordings/links", test_links);
   g_test_add_func ("/recordings/discard", test_discard);

@@ -208,7 +208,9 @@ test_begin_forgets_all (void)
 {
   gchar *dir = session_make_dir ();
   VodSession *session = session_open (dir);
-  VodSessionState media = {.endpoint = (gchar *)"http://127.0.0.1:1"};
+  VodSessionState media = {.endpoint = (gchar *)"http://127.0.0.1:1",
+      .synced = 77,
+      .same_boot = TRUE};
   const VodSessionState *found;
 
   session_steps (session, SESSION_STEPS);
@@ -224,8 +226,35 @@ test_begin_forgets_all (void)
   g_assert_null (found->session_key);
   g_assert_false (found->spooled);
   g_assert_false (found->eos);
+  g_assert_cmpuint (found->synced, ==, 77);
   g_assert_true (found->same_boot);
   g_assert_cmpuint (found->parts->len, ==, 0);
+  vod_session_close (session);
+  session_remove_dir (dir);
+}
+
+/* What is behind the synced bytes may be lost within one boot, too. */
+static void
+test_doubt (void)
+{
+  gchar *dir = session_make_dir ();
+  VodSession *session = session_open (dir);
+  VodSessionState media = session_media ();
+  const VodSessionState *found;
+
+  media.same_boot = FALSE;
+  media.synced = 5;
+  g_assert_true (vod_session_begin (session, &media, NULL));
+  found = reopen (dir, &session);
+  g_assert_cmpuint (found->synced, ==, 5);
+  g_assert_false (found->same_boot);
+  g_assert_true (vod_session_note_synced (session, 5, NULL));
+  found = reopen (dir, &session);
+  g_assert_true (found->same_boot);
+  g_assert_true (vod_session_note_doubt (session, 9, NULL));
+  found = reopen (dir, &session);
+  g_assert_cmpuint (found->synced, ==, 9);
+  g_assert_false (found->same_boot);
   vod_session_close (session);
   session_remove_dir (dir);
 }
@@ -543,6 +572,7 @@ main (int argc, char **argv)
   g_test_add_func ("/session/found", test_every_note_is_found_again);
   g_test_add_func ("/session/reopened", test_reopened_after_each_note);
   g_test_add_func ("/session/known", test_what_is_known_is_not_written_again);
+  g_test_add_func ("/session/doubt", test_doubt);
   g_test_add_func (
       "/session/another-upload", test_another_upload_forgets_receipts);
   g_test_add_func (

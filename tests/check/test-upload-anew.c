@@ -480,6 +480,32 @@ test_recording_that_an_early_sync_ends (void)
   end_recording (fail_after_sync, FALSE);
 }
 
+/* Nobody goes on with it: what the disk has lost is not taken for certain, though
+ * the machine has not gone down. */
+static void
+test_a_failed_sync_leaves_a_doubt (void)
+{
+  g_autofree guint8 *bytes = runs_media (20000);
+  const VodSessionState *found;
+  VodSession *session;
+  Owner *owner;
+  Runs runs;
+
+  runs_init (&runs, NULL);
+  runs.spool = TRUE;
+  owner = fail_after_sync (&runs, bytes, 20000);
+  g_assert_true (test_wait_until (is_quiet, owner->upload, 20));
+  owner_free (owner);
+  assert_file_is (&runs, "media", bytes, 20000);
+  session = vod_session_open (runs.dir, RUNS_KEY, NULL);
+  found = vod_session_found (session);
+  g_assert_nonnull (found);
+  g_assert_cmpuint (found->synced, ==, 0);
+  g_assert_false (found->same_boot);
+  vod_session_close (session);
+  runs_clear (&runs);
+}
+
 /* … of an older recording, as which the stream begins: that stays what it is. */
 static void
 test_recording_that_a_sync_of_an_older_one_ends (void)
@@ -1381,6 +1407,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/anew/spool/large-parts/between",
       GINT_TO_POINTER (FALSE), test_large_parts_of_before);
   g_test_add_func ("/anew/sync/not-trusted", test_a_failed_sync_is_not_trusted);
+  g_test_add_func ("/anew/sync/doubt", test_a_failed_sync_leaves_a_doubt);
   g_test_add_func (
       "/anew/sync/not-forgotten", test_a_failed_sync_is_not_forgotten);
   g_test_add_func ("/anew/sync/up", test_a_failed_sync_of_what_is_up);

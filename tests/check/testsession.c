@@ -55,7 +55,8 @@ session_media (void)
       .endpoint = (gchar *)ENDPOINT,
       .name = (gchar *)"来自GStreamer",
       .type = (gchar *)"mp4",
-      .spooled = TRUE};
+      .spooled = TRUE,
+      .same_boot = TRUE};
 
   return media;
 }
