@@ -23,13 +23,13 @@ static const gchar *const step_codes[N_STEPS] = {"open", "close"};
 
 typedef enum {
   PROGRESS_NONE,
-  PROGRESS_STARTING, /* START is being posted */
+  PROGRESS_TELLING, /* START or CONTINUE is being posted */
   PROGRESS_BEGUN,
 } ProgressState;
 
 typedef struct {
   ProgressState state;
-  GstProgressType end; /* while STARTING: how it has ended meanwhile … */
+  GstProgressType end; /* while TELLING: how it has ended meanwhile … */
   gchar *end_text;     /* … if this is not NULL */
 } Progress;
 
@@ -42,10 +42,10 @@ struct _GstVodReport {
   GMutex lock;
   gboolean muted;
   Progress steps[N_STEPS];
-  gint left_done;   /* %, what the last beat said after finish … */
-  gchar *told_left; /* … and what was made of it */
-  guint64 loaded;   /* what the last progress said */
-  gchar *trouble;   /* why something is being tried again; NULL: nothing is */
+  gint left_done; /* %, what the last beat said after finish */
+  gchar *told;    /* what the last CONTINUE said */
+  guint64 loaded; /* what the last progress said */
+  gchar *trouble; /* why something is being tried again; NULL: nothing is */
   GstVodOutcome outcome;
   gchar *file_id;
   gchar *video_url;
@@ -79,7 +79,7 @@ report_clear (gpointer memory)
   g_free (report->video_url);
   g_free (report->cover_url);
   g_free (report->trouble);
-  g_free (report->told_left);
+  g_free (report->told);
   for (guint i = 0; i < N_STEPS; i++)
     g_free (report->steps[i].end_text);
   g_mutex_clear (&report->lock);
@@ -111,25 +111,14 @@ hearing_element (GstVodReport *report)
 
 /* --- PROGRESS -------------------------------------------------------------*/
 
-/* Who ends a step while its START is on the way leaves word, so that the END
- * never comes before it. */
+/* Who ends a step while its START or a CONTINUE is on the way leaves word, so
+ * that the end never comes before it. This posts it then. */
 static void
-begin_step (
-    GstVodReport *report, GstElement *element, Step step, const gchar *text)
+settle_step (GstVodReport *report, GstElement *element, Step step)
 {
   Progress *progress = &report->steps[step];
-  GstProgressType end = GST_PROGRESS_TYPE_START;
-  gchar *end_text;
-
-  g_mutex_lock (&report->lock);
-  if (report->muted || report->outcome != GST_VOD_UNDER_WAY) {
-    g_mutex_unlock (&report->lock);
-    return;
-  }
-  progress->state = PROGRESS_STARTING;
-  g_mutex_unlock (&report->lock);
-
-  gst_vod_post_step (element, GST_PROGRESS_TYPE_START, step_codes[step], text);
+  g_autofree gchar *end_text = NULL;
+  GstProgressType end;
 
   g_mutex_lock (&report->lock);
   end_text = g_steal_pointer (&progress->end_text);
@@ -138,47 +127,76 @@ begin_step (
   g_mutex_unlock (&report->lock);
   if (end_text)
     gst_vod_post_step (element, end, step_codes[step], end_text);
-  g_free (end_text);
 }
 
-/* What is left to be sent, to be freed; NULL: the same as last time. With the
- * lock. */
+static void
+begin_step (
+    GstVodReport *report, GstElement *element, Step step, const gchar *text)
+{
+  g_mutex_lock (&report->lock);
+  if (report->muted || report->outcome != GST_VOD_UNDER_WAY) {
+    g_mutex_unlock (&report->lock);
+    return;
+  }
+  report->steps[step].state = PROGRESS_TELLING;
+  g_mutex_unlock (&report->lock);
+
+  gst_vod_post_step (element, GST_PROGRESS_TYPE_START, step_codes[step], text);
+  settle_step (report, element, step);
+}
+
+/* How @step goes on, to be freed. With the lock. */
 static gchar *
-tell_left (GstVodReport *report)
+describe_step (const GstVodReport *report, Step step)
 {
   const gchar *trouble = report->trouble;
-  g_autofree gchar *text =
-      g_strdup_printf ("Uploading what is left: %d %%%s%s", report->left_done,
-          trouble ? ", trying again: " : "", trouble ? trouble : "");
 
-  if (g_strcmp0 (text, report->told_left) == 0)
-    return NULL;
-  g_free (report->told_left);
-  report->told_left = g_strdup (text);
+  if (step == STEP_CLOSE)
+    return g_strdup_printf ("Uploading what is left: %d %%%s%s",
+        report->left_done, trouble ? ", trying again: " : "",
+        trouble ? trouble : "");
+  return trouble
+      ? g_strdup_printf ("Opening the upload, trying again: %s", trouble)
+      : NULL;
+}
+
+/* How the step that is under way goes on, the later one of two, to be freed; from
+ * now on that is being told. NULL: as was said last time. Between them, while a
+ * stream is recorded, there is none. */
+static gchar *
+take_news (GstVodReport *report, Step *step)
+{
+  g_autofree gchar *text = NULL;
+
+  g_mutex_lock (&report->lock);
+  *step = report->steps[STEP_CLOSE].state == PROGRESS_BEGUN ? STEP_CLOSE
+                                                            : STEP_OPEN;
+  if (report->steps[*step].state == PROGRESS_BEGUN)
+    text = describe_step (report, *step);
+  if (g_strcmp0 (text, report->told) == 0)
+    g_clear_pointer (&text, g_free);
+  if (text) {
+    g_free (report->told);
+    report->told = g_strdup (text);
+    report->steps[*step].state = PROGRESS_TELLING;
+  }
+  g_mutex_unlock (&report->lock);
   return g_steal_pointer (&text);
 }
 
-/* Says how the step that is under way goes on, the later one of two, if that is
- * news. Between them, while a stream is recorded, there is none. */
+/* Says so, and what others would have said meanwhile. */
 static void
 continue_step (GstVodReport *report, GstElement *element)
 {
-  g_autofree gchar *text = NULL;
-  Step step = STEP_CLOSE;
+  gchar *text;
+  Step step;
 
-  g_mutex_lock (&report->lock);
-  if (report->steps[STEP_CLOSE].state == PROGRESS_BEGUN) {
-    text = tell_left (report);
-  } else if (report->steps[STEP_OPEN].state == PROGRESS_BEGUN &&
-      report->trouble) {
-    step = STEP_OPEN;
-    text = g_strdup_printf (
-        "Opening the upload, trying again: %s", report->trouble);
-  }
-  g_mutex_unlock (&report->lock);
-  if (text)
+  while ((text = take_news (report, &step))) {
     gst_vod_post_step (
         element, GST_PROGRESS_TYPE_CONTINUE, step_codes[step], text);
+    g_free (text);
+    settle_step (report, element, step);
+  }
 }
 
 /* Posts that @step has come to @type, if it was begun. */
@@ -193,7 +211,7 @@ end_step (GstVodReport *report, GstElement *element, Step step,
   begun = progress->state == PROGRESS_BEGUN;
   if (begun) {
     progress->state = PROGRESS_NONE;
-  } else if (progress->state == PROGRESS_STARTING && !progress->end_text) {
+  } else if (progress->state == PROGRESS_TELLING && !progress->end_text) {
     progress->end = type;
     progress->end_text = g_strdup (text);
   }
@@ -271,20 +289,16 @@ on_retry (VodPhase phase, guint attempt, guint delay_ms, const gchar *message,
 {
   GstVodReport *report = data;
   g_autoptr (GstElement) element = hearing_element (report);
-  gboolean is_new;
 
   if (element == NULL)
     return;
-  gst_vod_post_retry (element, phase, attempt, delay_ms, message);
+  /* Before it is posted: by the time that was heard it may be over. */
   g_mutex_lock (&report->lock);
-  is_new = g_strcmp0 (report->trouble, message) != 0;
-  if (is_new) {
-    g_free (report->trouble);
-    report->trouble = g_strdup (message);
-  }
+  g_free (report->trouble);
+  report->trouble = g_strdup (message);
   g_mutex_unlock (&report->lock);
-  if (is_new)
-    continue_step (report, element);
+  gst_vod_post_retry (element, phase, attempt, delay_ms, message);
+  continue_step (report, element);
 }
 
 static void

@@ -226,6 +226,102 @@ GST_START_TEST (test_close_goes_on_at_any_progress_interval)
 
 GST_END_TEST;
 
+/* A handler that takes its time with one message, until another was posted. */
+static const gchar *held, *awaited;
+static gint holding, released; /* atomic */
+
+static void
+hold (gpointer data, gpointer user_data)
+{
+  g_autofree gchar *label = rig_label (data);
+  gint64 end = g_get_monotonic_time () + 5 * G_USEC_PER_SEC;
+
+  if (strcmp (label, awaited) == 0)
+    g_atomic_int_set (&released, 1);
+  if (strcmp (label, held) != 0 || g_atomic_int_add (&holding, 1) != 0)
+    return;
+  while (!g_atomic_int_get (&released) && g_get_monotonic_time () < end)
+    g_usleep (1000);
+}
+
+static Rig *
+hold_until (const gchar *held_label, const gchar *awaited_label)
+{
+  Rig *rig = rig_new (
+      emulator, "slice-size", (guint64)MIB, "parallel-uploads", 2, NULL);
+
+  held = held_label;
+  awaited = awaited_label;
+  g_atomic_int_set (&holding, 0);
+  g_atomic_int_set (&released, 0);
+  rig->on_message = hold;
+  return rig;
+}
+
+static void
+wait_for (gint *flag)
+{
+  gint64 end = g_get_monotonic_time () + 10 * G_USEC_PER_SEC;
+
+  while (!g_atomic_int_get (flag)) {
+    fail_unless (g_get_monotonic_time () < end);
+    g_usleep (1000);
+  }
+}
+
+/* However long it takes to hear of it: a step goes on before it ends. */
+GST_START_TEST (test_nothing_goes_on_behind_its_end)
+{
+  Rig *rig = hold_until ("progress-continue-close", "none");
+
+  emulator_add_faults (emulator, SLOW_PARTS);
+  play (rig);
+  rig_push_bytes (rig, 6 * MIB);
+  rig_push_eos (rig);
+  wait_for (&holding);
+  g_signal_emit_by_name (rig->sink, "cancel");
+  rig_wait (rig, "error");
+  g_atomic_int_set (&released, 1);
+  rig_wait (rig, "progress-error-close");
+  fail_unless (place_of (rig, "progress-continue-close") <
+      place_of (rig, "progress-error-close"));
+  fail_unless_equals_int (rig_count (rig, "progress-error-close"), 1);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* What opening had to be tried again for is over once it is open. */
+GST_START_TEST (test_trouble_that_is_over_is_not_told)
+{
+  Rig *rig = hold_until ("vodsink-retry", "progress-continue-close");
+
+  emulator_add_faults (
+      emulator, "{\"op\":\"ApplyUploadUGC\",\"status\":503,\"times\":1}");
+  emulator_add_faults (emulator, SLOW_PARTS);
+  play (rig);
+  rig_push_bytes (rig, 1);
+  wait_for (&holding);
+  for (guint i = 0; i < 6; i++)
+    rig_push_bytes (rig, MIB);
+  rig_wait (rig, "progress-complete-open");
+  rig_push_eos (rig);
+  rig_assert_uploaded (rig, emulator, 0);
+  for (guint i = 0; i < rig->messages->len; i++) {
+    g_autofree gchar *text = NULL;
+
+    if (strcmp (
+            g_ptr_array_index (rig->labels, i), "progress-continue-close") != 0)
+      continue;
+    gst_message_parse_progress (
+        g_ptr_array_index (rig->messages, i), NULL, NULL, &text);
+    fail_unless (strstr (text, "again") == NULL, "%s", text);
+  }
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
 /* A part that goes again is not up until it is. */
 GST_START_TEST (test_progress_of_a_stream_that_is_rewritten)
 {
@@ -459,6 +555,8 @@ vodsink_progress_suite (void)
   tcase_add_test (tc, test_progress_interval_is_kept);
   tcase_add_test (tc, test_progress_interval_may_change_in_playing);
   tcase_add_loop_test (tc, test_close_goes_on_at_any_progress_interval, 0, 3);
+  tcase_add_test (tc, test_nothing_goes_on_behind_its_end);
+  tcase_add_test (tc, test_trouble_that_is_over_is_not_told);
   tcase_add_test (tc, test_progress_of_a_stream_that_is_rewritten);
   tcase_add_test (tc, test_progress_of_an_upload_that_goes_on);
   tcase_add_test (tc, test_progress_of_a_file_has_a_total);
