@@ -282,7 +282,7 @@ cut_spool (VodSession *session, const VodRecording *recording, const gchar *dir,
         "Another upload has gone on with the spool meanwhile: try again");
     return FALSE;
   }
-  cut = ftruncate (fd, (off_t)recording->sure) == 0 && fsync (fd) == 0;
+  cut = vod_file_resize (fd, recording->sure) && vod_file_sync_all (fd);
   if (!cut)
     fail_spool ("cut", error);
   close (fd);

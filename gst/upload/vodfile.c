@@ -57,6 +57,17 @@ vod_file_sync (int fd)
   return r == 0;
 }
 
+gboolean
+vod_file_sync_all (int fd)
+{
+  int r;
+
+  do
+    r = fsync (fd);
+  while (r < 0 && errno == EINTR);
+  return r == 0;
+}
+
 void
 vod_file_set_cancelled (const gchar *path, gboolean cancelled)
 {

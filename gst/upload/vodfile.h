@@ -25,6 +25,9 @@ gboolean vod_file_resize (int fd, guint64 size);
 /* Blocks until the disk has its bytes, or fails with errno. */
 gboolean vod_file_sync (int fd);
 
+/* The same, and for all that the file system says of it. Also of a directory. */
+gboolean vod_file_sync_all (int fd);
+
 /* Notes in an attribute of the file @path that its recording was cancelled, or
  * that it goes on. The attribute goes where the file goes, whatever its name.
  * Where the file system has none, nobody will know. */

@@ -312,7 +312,7 @@ sync_dir (const gchar *dir)
   int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
   if (fd >= 0) {
-    fsync (fd);
+    vod_file_sync_all (fd);
     close (fd);
   }
 }

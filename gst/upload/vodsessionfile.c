@@ -345,18 +345,6 @@ vod_session_file_sync (VodSessionFile *file, GError **error)
   return vod_file_sync (file->fd) || fail (file, "written", error);
 }
 
-/* Also what the file system says of it. */
-static gboolean
-sync_all (gint fd)
-{
-  gint r;
-
-  do
-    r = fsync (fd);
-  while (r < 0 && errno == EINTR);
-  return r == 0;
-}
-
 /* @text in a new file at @name, locked, and on the disk. -1 with errno. */
 static gint
 write_new (gint dir_fd, const gchar *name, const gchar *text, gsize len)
@@ -368,7 +356,7 @@ write_new (gint dir_fd, const gchar *name, const gchar *text, gsize len)
   fd = create (dir_fd, name);
   if (fd < 0)
     return -1;
-  if (lock (fd) && vod_file_write (fd, 0, text, len) && sync_all (fd))
+  if (lock (fd) && vod_file_write (fd, 0, text, len) && vod_file_sync_all (fd))
     return fd;
   close_quietly (fd);
   return -1;
@@ -405,8 +393,8 @@ gboolean
 vod_session_file_sync_dir (VodSessionFile *file, GError **error)
 {
   /* Not every file system can do that for a directory. */
-  return sync_all (file->dir_fd) || errno == EINVAL || errno == ENOTSUP ||
-      errno == EROFS || fail (file, "written", error);
+  return vod_file_sync_all (file->dir_fd) || errno == EINVAL ||
+      errno == ENOTSUP || errno == EROFS || fail (file, "written", error);
 }
 
 /* --- renaming --- */
