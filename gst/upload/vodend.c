@@ -143,15 +143,18 @@ is_another_media (const VodUpload *upload, GError *error)
   return upload->completed_there && vod_error_has_code (error, "NoSuchUpload");
 }
 
-/* Notes in @error what of the upload is left. Without the lock. */
+/* Decides what of the upload is left, before the failure is told: who hears it may
+ * stop at once. Notes it in @error. Without the lock. */
 static gboolean
-describe_rest (VodUpload *upload, GError *error)
+decide_rest (VodUpload *upload, GError *error)
 {
   VodErrorDetails *details = vod_error_details (error);
   gboolean keep = vod_upload_is_kept (upload) && is_worth_resuming (error);
 
   g_mutex_lock (&upload->lock);
   keep = keep && !upload->discard_on_stop && !is_another_media (upload, error);
+  upload->keep_at_stop = keep;
+  upload->cancelled = error->code == VOD_ERROR_CANCELLED;
   g_mutex_unlock (&upload->lock);
   details->resumable = keep;
   if (upload->local)
@@ -175,14 +178,9 @@ void
 vod_upload_tell_failure (VodUpload *upload, GError *error)
 {
   gboolean cancelled = error->code == VOD_ERROR_CANCELLED;
-  gboolean keep = describe_rest (upload, error), recording, first;
+  gboolean keep = decide_rest (upload, error), recording, first;
   GPtrArray *requests = NULL;
 
-  /* Before it is told: who hears it may stop at once. */
-  g_mutex_lock (&upload->lock);
-  upload->keep_at_stop = keep;
-  upload->cancelled = cancelled;
-  g_mutex_unlock (&upload->lock);
   vod_upload_write_notes (upload);
   vod_upload_report_failure (upload, error);
   upload->events.failed (error, upload->data);
