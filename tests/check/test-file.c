@@ -132,18 +132,6 @@ test_a_file_that_cannot_be_written (void)
   g_assert_cmpint (errno, ==, EBADF);
 }
 
-static gboolean
-is_cancelled (const gchar *path)
-{
-  int fd = open (path, O_RDONLY | O_CLOEXEC);
-  gboolean is;
-
-  g_assert_cmpint (fd, >=, 0);
-  is = vod_file_is_cancelled (fd);
-  g_assert_cmpint (close (fd), ==, 0);
-  return is;
-}
-
 static void
 test_cancelled (void)
 {
@@ -156,13 +144,13 @@ test_cancelled (void)
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
   session_put (path, "x", 1);
   vod_file_set_cancelled (path, FALSE);
-  g_assert_false (is_cancelled (path));
+  g_assert_false (session_is_cancelled (path));
   vod_file_set_cancelled (path, TRUE);
   vod_file_set_cancelled (path, TRUE);
   g_assert_cmpint (g_rename (path, moved), ==, 0);
-  g_assert_cmpint (is_cancelled (moved), ==, noted);
+  g_assert_cmpint (session_is_cancelled (moved), ==, noted);
   vod_file_set_cancelled (moved, FALSE);
-  g_assert_false (is_cancelled (moved));
+  g_assert_false (session_is_cancelled (moved));
   session_remove_dir (dir);
 }
 

@@ -5,14 +5,12 @@
  */
 #include "upload/vodlocal.h"
 
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "testsession.h"
-#include "upload/vodfile.h"
 
 #define NAME "name"
 #define TYPE "mp4"
@@ -835,18 +833,6 @@ test_a_kept_spool_gets_a_name_of_its_own (void)
   session_remove_dir (dir);
 }
 
-static gboolean
-is_cancelled (const gchar *path)
-{
-  gint fd = open (path, O_RDONLY | O_CLOEXEC);
-  gboolean is;
-
-  g_assert_cmpint (fd, >=, 0);
-  is = vod_file_is_cancelled (fd);
-  g_assert_cmpint (close (fd), ==, 0);
-  return is;
-}
-
 /* Nothing else tells that nobody shall finish it. */
 static void
 test_a_cancelled_spool_says_so (void)
@@ -858,20 +844,20 @@ test_a_cancelled_spool_says_so (void)
   VodLocal *local = open_local (dir, TRUE, NULL);
 
   put (local, OLD);
-  g_assert_false (is_cancelled (media));
+  g_assert_false (session_is_cancelled (media));
   end (local, CANCEL);
   assert_text (media, OLD);
-  g_assert_cmpint (is_cancelled (media), ==, noted);
+  g_assert_cmpint (session_is_cancelled (media), ==, noted);
   g_assert_false (g_file_test (session, G_FILE_TEST_EXISTS));
 
   /* It goes on after all, and is like any other. */
   local = open_local (dir, TRUE, NULL);
-  g_assert_false (is_cancelled (media));
+  g_assert_false (session_is_cancelled (media));
   end (local, KEEP);
-  g_assert_false (is_cancelled (media));
+  g_assert_false (session_is_cancelled (media));
   local = open_local (dir, TRUE, NULL);
   end (local, DISCARD);
-  g_assert_false (is_cancelled (media));
+  g_assert_false (session_is_cancelled (media));
   session_remove_dir (dir);
 }
 

@@ -668,17 +668,6 @@ test_swept_by_a_small_one (void)
 /* --- the spool ------------------------------------------------------------*/
 
 static void
-assert_file (const gchar *path, const guint8 *bytes, gsize len)
-{
-  g_autofree gchar *there = NULL;
-  gsize size;
-
-  g_assert_true (g_file_get_contents (path, &there, &size, NULL));
-  g_assert_cmpuint (size, ==, len);
-  g_assert_true (memcmp (there, bytes, len) == 0);
-}
-
-static void
 test_a_spooled_upload_goes_on (void)
 {
   g_autofree guint8 *bytes = runs_media (WHOLE);
@@ -688,7 +677,7 @@ test_a_spooled_upload_goes_on (void)
   begin_test (&runs);
   runs.spool = TRUE;
   interrupted_run (&runs);
-  assert_file (runs.media, bytes, PART_WAY);
+  runs_assert_file (runs.media, bytes, PART_WAY);
   g_free (runs_whole (&runs, bytes, WHOLE, &stats));
   g_assert_cmpuint (stats.parts_skipped, ==, 5);
   g_assert_cmpuint (stats.bytes_spooled, ==, WHOLE);
@@ -709,7 +698,7 @@ test_a_kept_spool_is_named (void)
   runs_give (owner, bytes, WHOLE);
   runs_commit (owner);
   g_assert_nonnull (owner->kept_spool);
-  assert_file (owner->kept_spool, bytes, WHOLE);
+  runs_assert_file (owner->kept_spool, bytes, WHOLE);
   owner_free (owner);
   g_assert_cmpuint (runs_count_files (&runs, ""), ==, 1);
   runs_clear (&runs);
@@ -741,7 +730,7 @@ try_divergence (gsize at, gsize len)
   g_assert_cmpuint (emulator_n_sessions (runs.emulator), ==, 2);
 
   aside = vod_session_path (runs.dir, RUNS_KEY ".1", "media");
-  assert_file (aside, old, PART_WAY);
+  runs_assert_file (aside, old, PART_WAY);
   session = vod_session_open (runs.dir, RUNS_KEY ".1", &error);
   g_assert_no_error (error);
   g_assert_nonnull (vod_session_found (session)->upload_id);
@@ -779,7 +768,7 @@ test_a_recording_sets_the_last_aside_at_once (void)
   g_assert_true (g_str_has_prefix (story, "recovered "));
   g_assert_cmpuint (stats.parts_skipped, ==, 0);
   aside = vod_session_path (runs.dir, RUNS_KEY ".1", "media");
-  assert_file (aside, bytes, PART_WAY);
+  runs_assert_file (aside, bytes, PART_WAY);
   runs_clear (&runs);
 }
 
@@ -911,7 +900,7 @@ test_recording_goes_on_without_the_upload (gconstpointer data)
   vod_upload_finish_record (owner->upload);
   owner_free (owner);
 
-  assert_file (runs.media, bytes, WHOLE);
+  runs_assert_file (runs.media, bytes, WHOLE);
   g_assert_cmpuint (emulator_n_uploads (runs.emulator), ==, discard ? 0 : 1);
   g_assert_cmpuint (runs_count_files (&runs, ".discard"), ==, 0);
   session = vod_session_open (runs.dir, RUNS_KEY, &error);
@@ -950,8 +939,8 @@ test_recording_on_differs_from_the_last (void)
   g_assert_nonnull (owner->recovered);
   owner_free (owner);
   aside = vod_session_path (runs.dir, RUNS_KEY ".1", "media");
-  assert_file (aside, old, PART_WAY);
-  assert_file (runs.media, bytes, WHOLE);
+  runs_assert_file (aside, old, PART_WAY);
+  runs_assert_file (runs.media, bytes, WHOLE);
   runs_clear (&runs);
 }
 

@@ -6,20 +6,7 @@
  */
 #include "testruns.h"
 
-#include <string.h>
-
 #define WHOLE (6 * MIB)
-
-static void
-assert_file (const gchar *path, const guint8 *bytes, gsize len)
-{
-  g_autofree gchar *there = NULL;
-  gsize size;
-
-  g_assert_true (g_file_get_contents (path, &there, &size, NULL));
-  g_assert_cmpuint (size, ==, len);
-  g_assert_true (memcmp (there, bytes, len) == 0);
-}
 
 typedef struct {
   Runs *runs;
@@ -140,7 +127,7 @@ test_stopped_when_told (gconstpointer data)
   runs_finish (owner);
   g_assert_cmpuint (owner->finished, ==, 1);
   if (runs.keep_spool)
-    assert_file (owner->kept_spool, bytes, WHOLE);
+    runs_assert_file (owner->kept_spool, bytes, WHOLE);
   owner_free (owner);
   g_assert_cmpuint (runs_count_files (&runs, ""), ==, runs.keep_spool);
   runs_clear (&runs);

@@ -2,6 +2,7 @@
 #include "testruns.h"
 
 #include <glib/gstdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "upload/vodsession.h"
@@ -77,6 +78,17 @@ runs_count_files (const Runs *runs, const gchar *suffix)
   while ((name = g_dir_read_name (dir)))
     n += g_str_has_suffix (name, suffix);
   return n;
+}
+
+void
+runs_assert_file (const gchar *path, const guint8 *bytes, gsize len)
+{
+  g_autofree gchar *there = NULL;
+  gsize size;
+
+  g_assert_true (g_file_get_contents (path, &there, &size, NULL));
+  g_assert_cmpuint (size, ==, len);
+  g_assert_true (memcmp (there, bytes, len) == 0);
 }
 
 /* --- the media ------------------------------------------------------------*/

@@ -37,6 +37,8 @@ gchar *runs_path (const Runs *runs, const gchar *suffix);
 /* The names of what is left, with blanks between them. */
 gchar *runs_list_files (const Runs *runs);
 guint runs_count_files (const Runs *runs, const gchar *suffix);
+/* The file at @path holds these bytes, and nothing else. */
+void runs_assert_file (const gchar *path, const guint8 *bytes, gsize len);
 
 /* --- the media ------------------------------------------------------------*/
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "testsession.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -8,6 +9,8 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#include "upload/vodfile.h"
 
 gchar *
 session_make_dir (void)
@@ -228,6 +231,18 @@ gchar *
 session_file_of (const gchar *dir, const gchar *suffix)
 {
   return vod_session_path (dir, KEY, suffix);
+}
+
+gboolean
+session_is_cancelled (const gchar *path)
+{
+  gint fd = open (path, O_RDONLY | O_CLOEXEC);
+  gboolean is;
+
+  g_assert_cmpint (fd, >=, 0);
+  is = vod_file_is_cancelled (fd);
+  g_assert_cmpint (close (fd), ==, 0);
+  return is;
 }
 
 void

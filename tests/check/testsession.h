@@ -71,6 +71,9 @@ gchar *session_story (guint steps);
 /* DIR/KEY.SUFFIX */
 gchar *session_file_of (const gchar *dir, const gchar *suffix);
 
+/* Does the file say that its recording was cancelled? */
+gboolean session_is_cancelled (const gchar *path);
+
 /* Writes a file with mode 0600. */
 void session_put (const gchar *path, const gchar *text, gsize len);
 

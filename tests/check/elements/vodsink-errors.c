@@ -22,15 +22,6 @@ teardown (void)
   emulator_free (emulator);
 }
 
-static void
-upload (Rig *rig)
-{
-  rig_set_state (rig, GST_STATE_PLAYING);
-  rig_begin (rig, NULL);
-  rig_push_bytes (rig, 2 * MIB + 1);
-  rig_push_eos (rig);
-}
-
 /* --- final at once --------------------------------------------------------*/
 
 static const struct {
@@ -100,7 +91,7 @@ GST_START_TEST (test_final_errors)
   gboolean resumable = TRUE;
 
   emulator_add_faults (emulator, finals[__i__].fault);
-  upload (rig);
+  rig_upload (rig);
   rig_assert_failed (
       rig, finals[__i__].code, finals[__i__].phase, finals[__i__].number);
   details = rig_details (rig_wait (rig, "error"));
@@ -142,7 +133,7 @@ GST_START_TEST (test_parts_that_are_lost_again_and_again)
   emulator_add_faults (emulator,
       "{\"op\":\"CompleteMultipartUpload\",\"status\":400,"
       "\"code\":\"InvalidPart\"}");
-  upload (rig);
+  rig_upload (rig);
   rig_assert_failed (rig, "RESOURCE/CLOSE", "complete", 400);
   rig_pushed (rig);
   fail_unless (!rig->taken, "EOS was accepted");
@@ -168,7 +159,7 @@ GST_START_TEST (test_a_failure_tells_the_location)
 
   emulator_add_faults (emulator,
       "{\"op\":\"UploadPart\",\"status\":403,\"code\":\"AccessDenied\"}");
-  upload (rig);
+  rig_upload (rig);
   message = rig_wait (rig, fatal ? "error" : "warning");
   fail_unless_equals_string (
       gst_structure_get_string (rig_details (message), "location"),
@@ -195,7 +186,7 @@ GST_START_TEST (test_messages_of_strangers_are_made_printable)
   emulator_add_faults (emulator,
       "{\"op\":\"ApplyUploadUGC\",\"json\":{\"code\":10001,\"message\":"
       "\"bad\\u001b[31m\\r\\nX: y \\u0000 end\"}}");
-  upload (rig);
+  rig_upload (rig);
   message = gst_structure_get_string (
       rig_details (rig_wait (rig, "error")), "message");
   fail_unless (g_utf8_validate (message, -1, NULL));
@@ -214,7 +205,7 @@ GST_START_TEST (test_network_failure_without_retry)
   Rig *rig = rig_new (
       emulator, "endpoint", "http://127.0.0.1:1", "retry-duration", 0, NULL);
 
-  upload (rig);
+  rig_upload (rig);
   rig_assert_failed (rig, "RESOURCE/OPEN_WRITE", "apply", -2);
   fail_unless_equals_int (rig_count (rig, "vodsink-retry"), 0);
   rig_free (rig);
@@ -229,7 +220,7 @@ GST_START_TEST (test_network_failure_ends_with_retry_duration)
   g_autoptr (TestStopwatch) watch = test_stopwatch_new ();
   gint64 ms;
 
-  upload (rig);
+  rig_upload (rig);
   rig_assert_failed (rig, "RESOURCE/OPEN_WRITE", "apply", -2);
   ms = test_stopwatch_all_ms (watch);
   fail_unless (ms >= 990, "%d ms", (gint)ms);
@@ -246,7 +237,7 @@ GST_START_TEST (test_retry_duration_may_change_while_it_retries)
   Rig *rig = rig_new (
       emulator, "endpoint", "http://127.0.0.1:1", "retry-duration", -1, NULL);
 
-  upload (rig);
+  rig_upload (rig);
   rig_wait (rig, "vodsink-retry");
   g_object_set (rig->sink, "retry-duration", 0, NULL);
   rig_assert_failed (rig, "RESOURCE/OPEN_WRITE", "apply", -2);
@@ -260,7 +251,7 @@ GST_START_TEST (test_unresolvable_host)
   Rig *rig = rig_new (emulator, "endpoint", "http://no-such-host.invalid",
       "retry-duration", 0, NULL);
 
-  upload (rig);
+  rig_upload (rig);
   rig_assert_failed (rig, "RESOURCE/OPEN_WRITE", "apply", -2);
   rig_free (rig);
 }
@@ -272,7 +263,7 @@ GST_START_TEST (test_backup_endpoint_takes_over)
   Rig *rig = rig_new (emulator, "endpoint", "http://127.0.0.1:1",
       "backup-endpoint", emulator_uri (emulator), NULL);
 
-  upload (rig);
+  rig_upload (rig);
   rig_assert_uploaded (rig, emulator, 0);
   fail_unless_equals_int (rig_count (rig, "vodsink-retry"), 1);
   rig_free (rig);
@@ -365,7 +356,7 @@ GST_START_TEST (test_which_backup_there_is)
     g_object_set (rig->sink, "endpoint", backups[__i__].endpoint, NULL);
   if (backups[__i__].backup)
     g_object_set (rig->sink, "backup-endpoint", backups[__i__].backup, NULL);
-  upload (rig);
+  rig_upload (rig);
   /* In turn. */
   for (guint i = 0; i < 4; i++) {
     g_autofree gchar *line =
@@ -427,7 +418,7 @@ GST_START_TEST (test_strange_answers_fail)
   Rig *rig = rig_new (emulator, "retry-duration", 0, NULL);
 
   emulator_add_faults (emulator, strange[__i__]);
-  upload (rig);
+  rig_upload (rig);
   rig_wait (rig, "error");
   rig_pushed (rig);
   rig_set_state (rig, GST_STATE_NULL);
@@ -448,7 +439,7 @@ GST_START_TEST (test_strange_answers_are_got_over)
   g_autofree gchar *fault = g_strconcat (once, ",\"times\":1}", NULL);
 
   emulator_add_faults (emulator, fault);
-  upload (rig);
+  rig_upload (rig);
   rig_assert_uploaded (rig, emulator, 0);
   fail_unless (rig_count (rig, "vodsink-retry") >= 1);
   fail_unless (rig_stat (rig, "retries") >= 1);

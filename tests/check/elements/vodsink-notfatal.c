@@ -19,15 +19,6 @@ teardown (void)
   emulator_free (emulator);
 }
 
-static void
-upload (Rig *rig)
-{
-  rig_set_state (rig, GST_STATE_PLAYING);
-  rig_begin (rig, NULL);
-  rig_push_bytes (rig, 2 * MIB + 1);
-  rig_push_eos (rig);
-}
-
 /* --- an upload that fails -------------------------------------------------*/
 
 GST_START_TEST (test_not_fatal_goes_on_and_posts_eos)
@@ -79,7 +70,7 @@ GST_START_TEST (test_not_fatal_at_commit)
   emulator_add_faults (emulator,
       "{\"op\":\"CommitUploadUGC\",\"json\":"
       "{\"code\":10001,\"message\":\"no\"}}");
-  upload (rig);
+  rig_upload (rig);
   rig_wait (rig, "eos");
   fail_unless_equals_int (rig_count (rig, "warning"), 1);
   fail_unless_equals_int (rig_count (rig, "vodsink-error"), 1);
@@ -195,13 +186,13 @@ GST_START_TEST (test_not_fatal_and_right_the_next_time)
   Rig *rig =
       rig_new (emulator, "fatal-errors", FALSE, "media-name", "a/b", NULL);
 
-  upload (rig);
+  rig_upload (rig);
   rig_wait (rig, "eos");
   rig_mark (rig);
   g_object_set (rig->sink, "media-name", "a b", NULL);
   rig_set_state (rig, GST_STATE_READY);
   rig->offset = 0;
-  upload (rig);
+  rig_upload (rig);
   rig_assert_uploaded (rig, emulator, 0);
   fail_unless_equals_uint64 (rig_stat (rig, "bytes-received"), rig->offset);
   rig_free (rig);

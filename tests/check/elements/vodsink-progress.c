@@ -182,6 +182,25 @@ GST_START_TEST (test_progress_interval_may_change_in_playing)
 
 GST_END_TEST;
 
+/* The texts of each CONTINUE of the end. */
+static GPtrArray *
+closing_texts (Rig *rig)
+{
+  GPtrArray *texts = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < rig->messages->len; i++) {
+    gchar *text;
+
+    if (strcmp (
+            g_ptr_array_index (rig->labels, i), "progress-continue-close") != 0)
+      continue;
+    gst_message_parse_progress (
+        g_ptr_array_index (rig->messages, i), NULL, NULL, &text);
+    g_ptr_array_add (texts, text);
+  }
+  return texts;
+}
+
 /* What gst-launch shows while it waits for the end has a rate of its own,
  * whatever an application wants to hear meanwhile. */
 GST_START_TEST (test_close_goes_on_at_any_progress_interval)
@@ -192,7 +211,7 @@ GST_START_TEST (test_close_goes_on_at_any_progress_interval)
           (guint64)MIB, "parallel-uploads", 1, "upload-paused", TRUE, NULL);
   gint64 begun = g_get_monotonic_time (), seconds;
   gint percent, last = -1;
-  guint count = 0;
+  g_autoptr (GPtrArray) texts = NULL;
 
   emulator_add_faults (emulator, SLOW_PARTS);
   play (rig);
@@ -203,24 +222,19 @@ GST_START_TEST (test_close_goes_on_at_any_progress_interval)
   g_object_set (rig->sink, "upload-paused", FALSE, NULL);
   rig_assert_uploaded (rig, emulator, 0);
   seconds = (g_get_monotonic_time () - begun) / G_USEC_PER_SEC + 1;
-  for (guint i = 0; i < rig->messages->len; i++) {
-    g_autofree gchar *text = NULL;
-
-    if (strcmp (
-            g_ptr_array_index (rig->labels, i), "progress-continue-close") != 0)
-      continue;
-    gst_message_parse_progress (
-        g_ptr_array_index (rig->messages, i), NULL, NULL, &text);
-    fail_unless_equals_int (
-        sscanf (text, "Uploading what is left: %d %%", &percent), 1);
+  texts = closing_texts (rig);
+  for (guint i = 0; i < texts->len; i++) {
+    fail_unless_equals_int (sscanf (g_ptr_array_index (texts, i),
+                                "Uploading what is left: %d %%", &percent),
+        1);
     fail_unless (percent > last, "%d after %d", percent, last);
     last = percent;
-    count++;
   }
   fail_unless_equals_int (last, 100);
   /* At the beginning, each second, at the end. */
-  fail_unless (count >= 3, "%u", count);
-  fail_unless (count <= seconds + 2, "%u in %d s", count, (gint)seconds);
+  fail_unless (texts->len >= 3, "%u", texts->len);
+  fail_unless (
+      texts->len <= seconds + 2, "%u in %d s", texts->len, (gint)seconds);
   rig_free (rig);
 }
 
@@ -295,6 +309,7 @@ GST_END_TEST;
 GST_START_TEST (test_trouble_that_is_over_is_not_told)
 {
   Rig *rig = hold_until ("vodsink-retry", "progress-continue-close");
+  g_autoptr (GPtrArray) texts = NULL;
 
   emulator_add_faults (
       emulator, "{\"op\":\"ApplyUploadUGC\",\"status\":503,\"times\":1}");
@@ -307,14 +322,10 @@ GST_START_TEST (test_trouble_that_is_over_is_not_told)
   rig_wait (rig, "progress-complete-open");
   rig_push_eos (rig);
   rig_assert_uploaded (rig, emulator, 0);
-  for (guint i = 0; i < rig->messages->len; i++) {
-    g_autofree gchar *text = NULL;
+  texts = closing_texts (rig);
+  for (guint i = 0; i < texts->len; i++) {
+    const gchar *text = g_ptr_array_index (texts, i);
 
-    if (strcmp (
-            g_ptr_array_index (rig->labels, i), "progress-continue-close") != 0)
-      continue;
-    gst_message_parse_progress (
-        g_ptr_array_index (rig->messages, i), NULL, NULL, &text);
     fail_unless (strstr (text, "again") == NULL, "%s", text);
   }
   rig_free (rig);

@@ -5,22 +5,13 @@
  */
 #include "vodsinktest.h"
 
-static void
-upload (Rig *rig)
-{
-  rig_set_state (rig, GST_STATE_PLAYING);
-  rig_begin (rig, NULL);
-  rig_push_bytes (rig, 2 * MIB + 1);
-  rig_push_eos (rig);
-}
-
 GST_START_TEST (test_unknown_authority_is_final)
 {
   Emulator *tls = emulator_new ("--tls", NULL);
   Rig *rig = rig_new (tls, NULL);
   g_autofree gchar *code = NULL;
 
-  upload (rig);
+  rig_upload (rig);
   code = rig_error_code (rig_wait (rig, "error"));
   fail_unless_equals_string (code, "RESOURCE/NOT_AUTHORIZED");
   fail_unless_equals_int (rig_count (rig, "vodsink-retry"), 0);
@@ -36,7 +27,7 @@ GST_START_TEST (test_tls_with_its_authority)
   Emulator *tls = emulator_new ("--tls", NULL);
   Rig *rig = rig_new (tls, "tls-ca-file", emulator_ca_file (tls), NULL);
 
-  upload (rig);
+  rig_upload (rig);
   rig_assert_uploaded (rig, tls, 0);
   rig_free (rig);
   emulator_free (tls);

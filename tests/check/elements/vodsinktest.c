@@ -328,6 +328,15 @@ rig_push_eos (Rig *rig)
   rig_push (rig, gst_event_new_eos ());
 }
 
+void
+rig_upload (Rig *rig)
+{
+  rig_set_state (rig, GST_STATE_PLAYING);
+  rig_begin (rig, NULL);
+  rig_push_bytes (rig, 2 * MIB + 1);
+  rig_push_eos (rig);
+}
+
 /* One may be taken between the ERROR and the end. */
 void
 rig_push_until_refused (Rig *rig)

@@ -79,6 +79,8 @@ void rig_push_bytes (Rig *rig, gsize len);
 void rig_push_bytes_at (Rig *rig, guint64 position, gsize len);
 void rig_push_segment (Rig *rig, guint64 position);
 void rig_push_eos (Rig *rig);
+/* Plays a whole stream, of 2 MiB and a byte. */
+void rig_upload (Rig *rig);
 GstBuffer *rig_buffer (guint64 offset, gsize len);
 
 /* Waits until all was pushed, and returns the last buffer's flow. Fails the test
