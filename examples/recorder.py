@@ -36,6 +36,12 @@ from recorder_rows import Resumer, Rows  # noqa: E402
 LONGEST_PAUSE = 30   # seconds between two tries to reach the source
 LONGEST_END = 3600   # seconds for the last uploads of a pipeline
 
+# PyGObject makes a class when it is first asked for, and threads that ask for the
+# same one at once may get half of it. So those of other threads are made here.
+EOS, EVENT = Gst.EventType.EOS, Gst.PadProbeType.EVENT_DOWNSTREAM
+OK = Gst.PadProbeReturn.OK
+USED = Gst.Event, Gst.Message, Gst.PadProbeInfo, Gst.Sample, Gst.Structure
+
 # The H.264 picture of a URI.
 URI_SOURCE = ("urisourcebin name=in parse-streams=true "
               "in. ! h264parse ! split.video")
@@ -53,7 +59,7 @@ class Session:
         self.options = recorder.options
         self.current = None   # the fragment that is being recorded
         self.pending = set()  # fragments that are not up
-        self.begun = self.alive = time.monotonic()
+        self.begun = self.alive = self.cut = time.monotonic()
         self.heard = False    # whether the source has given anything
         self.over = None      # since when nothing more is taken from it
         self.closed = False
@@ -84,11 +90,11 @@ class Session:
 
     def on_data(self, _pad, info):
         self.alive = time.monotonic()
-        if not info.type & Gst.PadProbeType.EVENT_DOWNSTREAM:
+        if not info.type & EVENT:
             self.heard = True
-        elif info.get_event().type == Gst.EventType.EOS:
+        elif info.get_event().type == EOS:
             GLib.idle_add(self.end, "it has ended")
-        return Gst.PadProbeReturn.OK
+        return OK
 
     def on_fragment(self, _split, _number, _sample):
         """The row is there before the first byte."""
@@ -96,6 +102,7 @@ class Session:
             self.rows.end(self.current)
         self.current = self.rows.begin(self.recorder.prefix)
         self.pending.add(self.current)
+        self.cut = time.monotonic()
         return self.current + ".mp4"
 
     def on_sink(self, _split, sink):
@@ -162,8 +169,11 @@ class Session:
         """Every second."""
         now = time.monotonic()
         silent = now - self.alive > self.options.silence
+        limit = self.options.seconds + 6 * self.options.silence
         if self.over is None and silent:
             self.end("no data for %d s" % self.options.silence)
+        elif self.over is None and now - self.cut > limit:
+            self.end("nothing of it was recorded for %d s" % limit)
         elif self.over and (silent and not self.pending or
                             now - self.over > LONGEST_END):
             self.close()

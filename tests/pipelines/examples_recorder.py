@@ -27,6 +27,24 @@ PICTURE = ("videotestsrc is-live=true ! video/x-raw,width=320,height=240,"
            "framerate=25/1 ! x264enc speed-preset=ultrafast tune=zerolatency "
            "threads=1 key-int-max=25 ! h264parse ! split.video")
 
+SOUND = (" audiotestsrc is-live=true ! audio/x-raw,rate=48000 ! voaacenc ! "
+         "aacparse ! split.audio_0")
+# Runs the script after it, and says what PyGObject makes in other threads than
+# the main one: there two may ask for the same at once, and get half of it.
+EARLY = """
+import runpy, sys, threading
+from gi.module import IntrospectionModule
+make = IntrospectionModule.__getattr__
+def watched(module, name):
+    if threading.current_thread() is not threading.main_thread():
+        print("made late:", name, file=sys.stderr)
+    return make(module, name)
+IntrospectionModule.__getattr__ = watched
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
 
 class Row:
     def __init__(self, values):
@@ -38,8 +56,8 @@ class Row:
 
 
 class Camera(harness.Program):
-    def __init__(self, port=0):
-        super().__init__([CAMERA, str(port)])
+    def __init__(self, port=0, frames=25):
+        super().__init__([CAMERA, str(port), str(frames)])
         self.url = self.wait_for_output(r"(rtsp://\S+)\n")[1]
         self.port = int(re.search(r":(\d+)/", self.url)[1])
 
@@ -65,10 +83,10 @@ class Case(unittest.TestCase):
         self.programs.append(program)
         return program
 
-    def record(self, source, *options):
+    def record(self, source, *options, program=(RECORDER,)):
         base = "http://127.0.0.1:%d" % self.emulator.port
         self.recorder = self.started(harness.Program(
-            [RECORDER, "-u", base + "/signature", "--set", "endpoint=" + base,
+            [*program, "-u", base + "/signature", "--set", "endpoint=" + base,
              "--seconds", "1", "--silence", "3", *options, "cam.db", source],
             cwd=self.where, env={
                 "PYTHONDONTWRITEBYTECODE": "1",
@@ -220,6 +238,27 @@ class TestRecorder(Case):
         frames = [self.decode(data)["h264"] for data in media.values()]
         # Each session has 60, but for the last, which was stopped.
         self.assertEqual(sum(frames[:3]), 60, frames)
+
+    def test_a_source_without_key_frames(self):
+        """recorder: a source that gives data, but nothing that a fragment could
+        begin or end with, is asked again"""
+        camera = self.started(Camera(frames=100000))
+        self.record(camera.url)
+        self.recorder.wait_for_output(
+            "the source is left: nothing of it was recorded for 19 s")
+        self.end()
+
+    def test_threads(self):
+        """recorder: threads of GStreamer's find all that they use of PyGObject,
+        also in what fails"""
+        self.emulator.faults({"op": "UploadPart", "times": 1, "status": 403,
+                              "code": "AccessDenied"})
+        self.record(PICTURE + SOUND, program=(
+            "/usr/bin/python3", "-c", EARLY, RECORDER))
+        self.wait_for_done(2)
+        result = self.end(code=1)
+        # Functions are whole at once, classes are not.
+        self.assertEqual(re.findall("made late: [A-Z].*", result.err), [])
 
     def test_killed(self):
         """recorder: after kill -9 each row is there once, and what was cut off
