@@ -174,8 +174,9 @@ class Program:
         return self.wait_for(lambda: re.search(pattern, self.output()),
                              timeout, pattern)
 
-    def finish(self, timeout=60):
-        """Waits for the end. Too late, or something left: an error."""
+    def finish(self, timeout=60, grace=0):
+        """Waits for the end. Too late, or something left: an error. @grace:
+        for so many seconds what it has started may go on."""
         deadline = time.monotonic() + timeout
         status = usage = None
         while status is None:
@@ -194,14 +195,20 @@ class Program:
                         time.monotonic() - self.begun, usage)
         self.out.close()
         self.err.close()
-        left = {pid: name for pid, name in children().items()
-                if pid not in self.before}
+        deadline = time.monotonic() + grace
+        while self.left() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        left = self.left()
         for pid in left:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         if left:
             raise AssertionError("left running: %s" % list(left.values()))
         return result
+
+    def left(self):
+        return {pid: name for pid, name in children().items()
+                if pid not in self.before}
 
     def kill(self):
         if self.process.returncode is None:
