@@ -5,8 +5,8 @@ its own server whenever vodsink asks for one (the signal get-signature).
 
     apt-get install python3-gi gir1.2-gstreamer-1.0
     examples/get-signature.py https://sign.example.com/vod \\
-        "videotestsrc num-buffers=300 ! x264enc ! h264parse ! mp4mux
-         ! vodsink name=vod media-name=Test"
+        "videotestsrc num-buffers=300 ! video/x-raw,format=I420 ! x264enc
+         ! h264parse ! mp4mux ! vodsink name=vod media-name=Test"
 
 The server is asked with "Authorization: Bearer $SIGN_TOKEN", as
 examples/sign-service.py wants it. Ctrl-C ends the recording properly, a second

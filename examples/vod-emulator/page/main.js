@@ -123,7 +123,7 @@ document.addEventListener('visibilitychange', () => {
 /* ---- the first steps ---- */
 
 byId('example').textContent = `gst-launch-1.0 -e videotestsrc num-buffers=300 \\
-    ! x264enc ! mp4mux \\
+    ! video/x-raw,format=I420 ! x264enc ! h264parse ! mp4mux \\
     ! vodsink endpoint=${location.origin} \\
         signature-url=${location.origin}/signature \\
         media-name=test` +
