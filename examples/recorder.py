@@ -23,6 +23,7 @@ import fcntl
 import os
 import re
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -229,7 +230,7 @@ class Recorder:
         for thread in self.stops:
             thread.join(5)
         self.rows.leave(None, "not finished in time")
-        return 1 if self.rows.left() else 0
+        return 1 if not self.rows.flush() or self.rows.left() else 0
 
     def record(self):
         if not self.stopping:
@@ -307,6 +308,8 @@ def main():
             return options.database + " has a recorder already"
         except GLib.Error as error:
             return error.message
+        except sqlite3.Error as error:
+            return "%s: %s" % (options.database, error)
 
 
 if __name__ == "__main__":

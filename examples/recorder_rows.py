@@ -3,13 +3,15 @@
 the fragments that were left in the spool.
 
 Each statement is a transaction of its own, so that whatever happens to the program
-all rows are there, each as it was last."""
+all rows are there, each as it was last. Who reads the database meanwhile holds up
+nothing; who keeps others from writing, or a full disk, only what is written."""
 
 import datetime
 import os
 import re
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
 
@@ -29,15 +31,31 @@ def utc():
 class Rows:
     def __init__(self, path):
         self.lock = threading.Lock()  # fragments begin in threads of GStreamer's
-        self.database = sqlite3.connect(path, isolation_level=None,
+        self.unwritten = []  # statements that the database did not take yet
+        self.database = sqlite3.connect(path, timeout=30, isolation_level=None,
                                         check_same_thread=False)
-        self.run(TABLE)
+        self.database.execute("PRAGMA journal_mode = WAL")
+        self.database.execute(TABLE)
+        self.database.execute("PRAGMA busy_timeout = 1000")
         self.leave(None, "cut off")
         self.earlier = self.left()  # by programs that are no more
 
     def run(self, statement, *values):
+        """Now, or as soon as it can be written."""
         with self.lock:
-            return self.database.execute(statement, values).fetchall()
+            self.unwritten.append((statement, values))
+        self.flush()
+
+    def flush(self):
+        """Whether all is written."""
+        with self.lock:
+            try:
+                while self.unwritten:
+                    self.database.execute(*self.unwritten[0])
+                    del self.unwritten[0]
+            except sqlite3.OperationalError as error:
+                print("the database is behind:", error, file=sys.stderr)
+            return not self.unwritten
 
     def begin(self, prefix):
         """A new row; returns its name, which is the name of the media."""
@@ -67,8 +85,9 @@ class Rows:
             key + " = ?" for key in values), *values.values(), name)
 
     def left(self):
-        return {name for name, in self.run(
-            "SELECT name FROM fragments WHERE state = 'left'")}
+        with self.lock:
+            return {name for name, in self.database.execute(
+                "SELECT name FROM fragments WHERE state = 'left'")}
 
 
 class Resumer:
@@ -104,7 +123,8 @@ class Resumer:
 
     def look(self):
         """Call it now and then: has it ended?"""
-        if self.process and self.process.poll() is not None:
+        if self.rows.flush() and self.process and \
+                self.process.poll() is not None:
             self.note(self.process.returncode)
             self.process = None
 

@@ -407,6 +407,29 @@ class TestRecorder(Case):
         self.assertIn("AccessDenied", left.error)
         self.assertTrue(self.spooled())
 
+    def test_a_database_in_use(self):
+        """recorder: somebody who reads the database, or keeps others from writing
+        to it, holds up nothing, and no row is lost"""
+        self.record(PICTURE)
+        self.wait_for_done(1)
+        other = sqlite3.connect(os.path.join(self.where, "cam.db"),
+                                isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN")
+        self.wait_for_done(2 + other.execute(
+            "SELECT count(*) FROM fragments").fetchone()[0])
+        other.execute("COMMIT")
+        self.assertNotIn("the database", self.recorder.errors())
+        other.execute("BEGIN IMMEDIATE")
+        self.wait_for(lambda: "the database" in self.recorder.errors(),
+                      "what could not be written")
+        count = len(self.emulator.state()["media"])
+        self.wait_for(lambda: len(self.emulator.state()["media"]) >= count + 2,
+                      "two more")
+        other.execute("ROLLBACK")
+        self.end()
+        self.check()
+
     def test_patience(self):
         """recorder: what does not end in time is left, and the program ends"""
         self.emulator.faults({"op": "CommitUploadUGC", "stall": True})
