@@ -275,7 +275,7 @@ class Recorder:
 
 def setting(text):
     sink = Gst.ElementFactory.make("vodsink")
-    if not sink or not sink.find_property(text.split("=")[0]) or \
+    if sink and not sink.find_property(text.split("=")[0]) or \
             "=" not in text or "\n" in text:
         raise argparse.ArgumentTypeError("not a property of vodsink: " +
                                          text.split("=")[0])
@@ -299,6 +299,8 @@ def main():
             ("resume-every", 600, "seconds between looks at what is left")):
         parser.add_argument("--" + name, type=int, default=default, help=what)
     options = parser.parse_args()
+    if not Gst.ElementFactory.find("vodsink"):
+        parser.error("there is no element vodsink (GST_PLUGIN_PATH)")
     os.umask(0o077)
     with open(options.database + ".lock", "w", encoding="ascii") as lock:
         try:

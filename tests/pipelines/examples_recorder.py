@@ -461,6 +461,15 @@ class TestRecorder(Case):
             self.assertIn(result.code, (1, 2))
             self.assertNotIn("Traceback", result.err)
 
+    def test_no_vodsink(self):
+        """recorder: where vodsink is not installed, it says so"""
+        self.record(PICTURE, program=(
+            "env", "GST_PLUGIN_PATH=/none", "GST_PLUGIN_SYSTEM_PATH=/none",
+            "GST_REGISTRY=" + os.path.join(self.where, "registry"), RECORDER))
+        result = self.recorder.finish()
+        self.assertEqual(result.code, 2)
+        self.assertIn("there is no element vodsink", result.err)
+
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *unused: sys.exit(1))
