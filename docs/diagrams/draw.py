@@ -127,7 +127,7 @@ def outage():
     p.box(110, 300, 180, 50, "*crash, kill, power loss", "bad")
     p.box(340, 300, 180, 64, "*on the disk\n-session: parts, receipts\n-spool: the bytes")
     p.box(700, 225, 260, 50, "*a file: the same command again\n-only what is missing is sent", "good")
-    p.box(700, 300, 260, 50, "*spool=true: vod-resume\n-finishes it up to the last byte", "good")
+    p.box(700, 300, 260, 50, "*spool=true: vod-resume\n-finishes it as far as it goes", "good")
     p.box(700, 370, 260, 44, "*neither: it is lost\n-never a truncated media there", "bad")
     p.arrow([(200, 300), (250, 300)])
     p.arrow([(400, 197), (400, 268)])
