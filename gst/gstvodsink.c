@@ -364,6 +364,15 @@ set_paused (GstVodSink *self, gboolean paused)
 static void
 end_pause (GstVodSink *self)
 {
+  gboolean paused;
+
+  g_mutex_lock (&self->lock);
+  paused = self->paused;
+  g_mutex_unlock (&self->lock);
+  /* Not PAUSED before, the streaming thread may wait for the upload already,
+   * with the PREROLL_LOCK, until somebody who can set a state ends that. */
+  if (!paused)
+    return;
   GST_BASE_SINK_PREROLL_LOCK (self);
   set_paused (self, FALSE);
   GST_BASE_SINK_PREROLL_SIGNAL (self);

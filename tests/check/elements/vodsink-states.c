@@ -4,6 +4,7 @@
  * ended on the way down, everything forgotten in between.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "vodsinktest.h"
 
@@ -75,6 +76,53 @@ GST_START_TEST (test_playing_without_data_asks_nothing)
   rig_assert_story (rig, "");
   rig_set_state (rig, GST_STATE_NULL);
   fail_unless_equals_int (emulator_count (emulator, "ApplyUploadUGC", -1), 0);
+  rig_free (rig);
+}
+
+GST_END_TEST;
+
+/* --- PLAYING --------------------------------------------------------------*/
+
+static gint halts;
+
+/* Called by who sets PLAYING, when the base class has woken the streaming
+ * thread: goes on when that one waits for the upload. */
+static void
+let_it_reach_eos (GstDebugCategory *category, GstDebugLevel level,
+    const gchar *file, const gchar *function, gint line, GObject *object,
+    GstDebugMessage *message, gpointer data)
+{
+  Rig *rig = data;
+
+  if (object != G_OBJECT (rig->sink) ||
+      !strstr (gst_debug_message_get (message), "default handler tries"))
+    return;
+  g_atomic_int_inc (&halts);
+  rig_wait (rig, "progress-start-close");
+}
+
+/* Who sets PLAYING holds the state lock: if that waited for the upload, so would
+ * everything that shall end the wait. */
+GST_START_TEST (test_playing_does_not_wait_for_an_upload_that_has_begun)
+{
+  Rig *rig = rig_new (emulator, "timeout", 5, "retry-duration", 0, NULL);
+
+  emulator_add_faults (emulator, "{\"op\":\"ApplyUploadUGC\",\"stall\":true}");
+  rig_set_state (rig, GST_STATE_PAUSED);
+  rig_begin (rig, NULL);
+  rig_push_bytes (rig, 1000);
+  rig_push_eos (rig);
+  rig_wait (rig, "async-done");
+
+  gst_debug_set_threshold_from_string ("GST_STATES:6", FALSE);
+  gst_debug_add_log_function (let_it_reach_eos, rig, NULL);
+  rig_set_state (rig, GST_STATE_PLAYING);
+  gst_debug_remove_log_function (let_it_reach_eos);
+  gst_debug_unset_threshold_for_name ("GST_STATES");
+  fail_unless_equals_int (g_atomic_int_get (&halts), 1);
+  fail_unless_equals_int (rig_count (rig, "error"), 0);
+  fail_unless (rig_is_pushing (rig));
+  fail_unless (rig_time_state (rig, GST_STATE_NULL) < TEST_MS (100));
   rig_free (rig);
 }
 
@@ -413,6 +461,7 @@ vodsink_states_suite (void)
   tcase_add_test (tc, test_paused_needs_no_network);
   tcase_add_test (tc, test_nothing_is_asked_before_the_first_rendered_buffer);
   tcase_add_test (tc, test_playing_without_data_asks_nothing);
+  tcase_add_test (tc, test_playing_does_not_wait_for_an_upload_that_has_begun);
   tcase_add_loop_test (tc, test_ready_ends_every_wait, 0, G_N_ELEMENTS (hangs));
   tcase_add_loop_test (tc, test_null_ends_every_wait, 0, G_N_ELEMENTS (hangs));
   tcase_add_test (tc, test_null_waits_two_seconds_for_the_delete);
