@@ -234,6 +234,41 @@ class TestUnits(OperationsCase):
             self.assertEqual(self.unit(name).get("StateDirectoryMode"), "0700")
 
 
+# Debian's systemd brings this folder, and none for sysusers below /etc.
+FRESH = "etc/systemd/system"
+# What needs root or a running systemd is left out.
+AS_ROOT = """
+set -eu
+sudo() { case $1 in systemctl|systemd-sysusers) ;; *) "$@" ;; esac; }
+"""
+
+
+class TestInstall(unittest.TestCase):
+    def test_by_hand(self):
+        """the page's lines put units, user and settings where they belong, on a
+        Debian that has nothing of it"""
+        where = harness.folder()
+        self.addCleanup(harness.remove, where)
+        os.makedirs(os.path.join(where, FRESH))
+        page = read(os.path.join(harness.ROOT, "docs", "operations.md"))
+        lines = [line for block in re.findall(
+            r"^```sh\n(.*?)^```", page.split("**Why it is")[0], re.M | re.S)
+                 for line in block.splitlines() if "/etc/" in line]
+        self.assertGreater(len(lines), 4)
+        result = harness.run(["bash", "-c", AS_ROOT + "\n".join(
+            lines).replace("/etc/", where + "/etc/")], cwd=harness.ROOT)
+        self.assertEqual(result.code, 0, result.tail())
+        for path in glob.glob(os.path.join(UNITS, "*.service")) + \
+                glob.glob(os.path.join(UNITS, "*.timer")):
+            self.assertEqual(read(path), read(os.path.join(
+                where, FRESH, os.path.basename(path))))
+        for name in ("sysusers.d/vodsink.conf", "vodsink/lobby.env",
+                     "vodsink/signature.env", "vodsink/token"):
+            self.assertTrue(read(os.path.join(where, "etc", name)), name)
+        self.assertEqual(os.stat(os.path.join(
+            where, "etc/vodsink/token")).st_mode & 0o777, 0o600)
+
+
 class TestSignature(OperationsCase):
     def test_the_examples_sign_for_longer_than_the_timer_waits(self):
         """the examples' signatures last until the timer has fetched another,
