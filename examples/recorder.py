@@ -282,6 +282,12 @@ def setting(text):
     return text
 
 
+def seconds(text):
+    if not re.fullmatch("[1-9][0-9]{0,6}", text):
+        raise argparse.ArgumentTypeError("not from 1 to 9999999: " + text)
+    return int(text)
+
+
 def main():
     Gst.init(None)
     parser = argparse.ArgumentParser(
@@ -297,7 +303,8 @@ def main():
             ("silence", 10, "seconds without data: ask the source again"),
             ("patience", 60, "seconds for the last uploads at the end"),
             ("resume-every", 600, "seconds between looks at what is left")):
-        parser.add_argument("--" + name, type=int, default=default, help=what)
+        parser.add_argument("--" + name, type=seconds, default=default,
+                            help=what)
     options = parser.parse_args()
     if not Gst.ElementFactory.find("vodsink"):
         parser.error("there is no element vodsink (GST_PLUGIN_PATH)")

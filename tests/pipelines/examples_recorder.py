@@ -455,6 +455,7 @@ class TestRecorder(Case):
         self.end()
         for source, *options in (["no such ! thing"],
                                  [PICTURE, "--set", "none=1"],
+                                 [PICTURE, "--seconds", "0"],
                                  [PICTURE, "--set", "timeout"]):
             self.record(source, *options)
             result = self.recorder.finish()
