@@ -269,6 +269,31 @@ class TestInstall(unittest.TestCase):
             where, "etc/vodsink/token")).st_mode & 0o777, 0o600)
 
 
+    def test_vod_resume_of_a_user(self):
+        """the units of vod-resume.md are there after the next start too, and
+        systemd understands them"""
+        where = harness.folder()
+        self.addCleanup(harness.remove, where)
+        page = read(os.path.join(harness.ROOT, "docs", "vod-resume.md"))
+        block, = re.findall(r"^```sh\n(.*?)^```",
+                            page.split("## By a timer")[1], re.M | re.S)
+        result = harness.run(
+            ["bash", "-euc", "systemctl() { echo $* >>~/asked; }\n"
+             "loginctl() { echo $* >>~/asked; }\n" + block],
+            cwd=where, env={"HOME": where})
+        self.assertEqual(result.code, 0, result.tail())
+        self.assertEqual(read(os.path.join(where, "asked")).splitlines(), [
+            "--user enable --now vod-resume.timer", "enable-linger"])
+        paths = [os.path.join(where, ".config/systemd/user", name)
+                 for name in ("vod-resume.service", "vod-resume.timer")]
+        with open(paths[0], "r+", encoding="utf-8") as f:
+            text = f.read().replace("=vod-resume", "=" + harness.RESUME)
+            f.seek(0)
+            f.write(text)
+        result = harness.run(["systemd-analyze", "verify", "--man=no", *paths])
+        self.assertEqual((result.code, result.out + result.err), (0, ""))
+
+
 class TestSignature(OperationsCase):
     def test_the_examples_sign_for_longer_than_the_timer_waits(self):
         """the examples' signatures last until the timer has fetched another,
