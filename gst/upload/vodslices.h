@@ -32,7 +32,8 @@
  * the old nor the new bytes, and the slice goes again whatever the service says.
  *
  * A resumed upload cuts where the interrupted one did, and parts that the
- * service has from then need not go again (vod_slices_preset()).
+ * service has from then need not go again (vod_slices_preset()). It does so no
+ * more when memory is full and nothing in it can be sent.
  *
  * Threads and locking: nothing here locks or waits. One caller's lock guards
  * every function but vod_slices_copy() and vod_slice_read(), which touch media

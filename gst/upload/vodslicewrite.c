@@ -217,6 +217,33 @@ note_appended (VodSlices *self, gsize len, gboolean zero)
 
 /* --- writing --------------------------------------------------------------*/
 
+/* Will a worker's being done make a difference? */
+static gboolean
+is_any_under_way (VodSlices *self)
+{
+  for (guint i = vod_slices_next_open (self, 0); i < self->all->len;
+       i = vod_slices_next_open (self, i + 1)) {
+    if (slice_at_index (self, i)->state == VOD_SLICE_IN_FLIGHT)
+      return TRUE;
+  }
+  return may_become_free (self);
+}
+
+/* There is no memory for more of @slice, the last one. Where an earlier upload
+ * has cut, the head may need more than it would by itself: if there is nothing
+ * to wait for, what is here has to go. */
+static VodWriteResult
+no_memory_for (VodSlices *self, VodSlice *slice)
+{
+  if (is_any_under_way (self))
+    return VOD_WRITE_FULL;
+  if (slice->size < self->config.min_part)
+    return VOD_WRITE_HEAD_TOO_BIG;
+  forget_presets (self);
+  slice->state = VOD_SLICE_READY;
+  return VOD_WRITE_FULL;
+}
+
 /* Room at the end of the stream. */
 static VodWriteResult
 plan_append (VodSlices *self, guint64 len, VodWritePlan *plan)
@@ -231,7 +258,7 @@ plan_append (VodSlices *self, guint64 len, VodWritePlan *plan)
   }
   if (slice->bytes && slice->size == vod_extent_capacity (slice->bytes) &&
       (has_enough (self, slice) || !grow (self, slice->bytes)))
-    return VOD_WRITE_FULL;
+    return no_memory_for (self, slice);
 
   plan->slice = slice;
   plan->len = MIN (len, vod_slices_limit (self, slice) - slice->size);

@@ -127,11 +127,10 @@ wait_while_full (VodUpload *upload)
     wait_in_haste (upload);
     return;
   }
-  /* What was held back may go now. */
-  if (upload->blocked_since == 0) {
+  if (upload->blocked_since == 0)
     upload->blocked_since = since;
-    g_cond_broadcast (&upload->work);
-  }
+  /* What was held back may go now, or was cut only because there is no room. */
+  g_cond_broadcast (&upload->work);
   wait_for_room (upload);
   upload->blocked_time += g_get_monotonic_time () - since;
 }
