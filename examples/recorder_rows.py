@@ -107,19 +107,24 @@ class Resumer:
         names = self.rows.left()
         if names and self.process is None:
             self.asked = names
-            # Everybody sees command lines; a file without a name nobody.
-            with open(self.path, "w", encoding="utf-8") as output, \
-                    tempfile.TemporaryFile("w", encoding="utf-8") as options:
-                for item in self.settings.items():
-                    print("%s=%s" % item, file=options, flush=True)
-                # pylint: disable=consider-using-with
-                self.process = subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "TERM", "vod-resume",
-                     "--state-dir", self.state_dir, "--options-file",
-                     "/proc/self/fd/%d" % options.fileno()],
-                    stdin=subprocess.DEVNULL, stdout=output,
-                    pass_fds=[options.fileno()])
+            try:
+                self.process = self.spawn()
+            except OSError as error:  # such as a full disk
+                print("vod-resume cannot be started:", error, file=sys.stderr)
         return True  # for GLib: again
+
+    def spawn(self):
+        # Everybody sees command lines; a file without a name nobody.
+        with open(self.path, "w", encoding="utf-8") as output, \
+                tempfile.TemporaryFile("w", encoding="utf-8") as options:
+            for item in self.settings.items():
+                print("%s=%s" % item, file=options, flush=True)
+            return subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", "vod-resume",
+                 "--state-dir", self.state_dir, "--options-file",
+                 "/proc/self/fd/%d" % options.fileno()],
+                stdin=subprocess.DEVNULL, stdout=output,
+                pass_fds=[options.fileno()])
 
     def look(self):
         """Call it now and then: has it ended?"""

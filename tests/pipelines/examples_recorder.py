@@ -352,6 +352,23 @@ class TestRecorder(Case):
         for name in names:
             self.assertGreater(self.decode(media[name])["h264"], 0)
 
+    def test_no_room_for_vod_resume(self):
+        """recorder: vod-resume that cannot be started is tried again"""
+        path = os.path.join(self.where, "cam.resume")
+        os.symlink("none/none", path)
+        self.emulator.faults({"op": "ApplyUploadUGC", "drop": True})
+        self.record(PICTURE, "--set", "retry-duration=1",
+                    "--resume-every", "1")
+        self.wait_for(lambda: "cam.resume" in self.recorder.errors(),
+                      "what is wrong")
+        os.unlink(path)
+        self.emulator.clear_faults()
+        names = {row.name for row in self.rows()}
+        self.wait_for(lambda: names <= {r.name for r in self.rows("done")},
+                      "all are sent")
+        self.end()
+        self.check(resumed=names)
+
     def commands(self):
         """The command lines of the recorder and of what it has started."""
         found = []
