@@ -142,7 +142,7 @@ answer_position (GstVodStream *stream, GstQuery *query)
   gst_query_parse_position (query, &format, NULL);
   if (format != GST_FORMAT_BYTES && format != GST_FORMAT_DEFAULT)
     return FALSE;
-  gst_query_set_position (query, GST_FORMAT_BYTES, byte_position (stream));
+  gst_query_set_position (query, format, byte_position (stream));
   return TRUE;
 }
 

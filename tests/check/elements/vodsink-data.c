@@ -429,6 +429,10 @@ GST_START_TEST (test_query_position)
   fail_unless (
       gst_element_query_position (rig->sink, GST_FORMAT_BYTES, &position));
   fail_unless_equals_int64 (position, 1000);
+  /* filesink's default format is bytes, too. */
+  fail_unless (
+      gst_element_query_position (rig->sink, GST_FORMAT_DEFAULT, &position));
+  fail_unless_equals_int64 (position, 1000);
   rig_push_segment (rig, 300);
   rig_pushed (rig);
   fail_unless (
