@@ -108,7 +108,8 @@ is_refusal (GError *error, const VodErrorDetails *details)
   if (error->code == VOD_ERROR_SIGNATURE || error->code == VOD_ERROR_TLS)
     return TRUE;
   if (error->code == VOD_ERROR_SERVICE)
-    return details->number == 10004 || details->number == 10010;
+    return details->number == 10004 || details->number == 10010 ||
+        details->phase == VOD_PHASE_SIGNATURE;
   if (is_unsigned (error, details) || is_status_of_refusal (error, details))
     return TRUE;
   return details->error_code && g_strv_contains (codes, details->error_code);
