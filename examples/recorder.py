@@ -288,7 +288,15 @@ def seconds(text):
     return int(text)
 
 
+def give_up(*problem):
+    """What is raised in a callback would only end that one, for good. So who looks
+    after this program starts it anew; what is not up is in the spool."""
+    sys.__excepthook__(*problem)
+    os._exit(1)
+
+
 def main():
+    sys.excepthook = give_up
     Gst.init(None)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter,

@@ -252,6 +252,18 @@ class TestRecorder(Case):
         # A busy machine may let it fall silent as it begins.
         self.end(code=1 if self.rows("left") else 0)
 
+    def test_a_database_that_is_none_any_more(self):
+        """recorder: what nobody could foresee ends the program, so that it is
+        started anew; it does not go on with half of its tasks"""
+        self.record(PICTURE, "--resume-every", "1")
+        self.wait_for_done(1)
+        with sqlite3.connect(os.path.join(self.where, "cam.db"),
+                             timeout=60) as database:
+            database.execute("DROP TABLE fragments")
+        result = self.recorder.finish()
+        self.assertEqual(result.code, 1)
+        self.assertIn("no such table", result.err)
+
     def test_threads(self):
         """recorder: threads of GStreamer's find all that they use of PyGObject,
         also in what fails"""
@@ -270,7 +282,8 @@ class TestRecorder(Case):
         self.emulator.faults({"op": "CompleteMultipartUpload", "stall": True})
         self.record(PICTURE, "--seconds", "2")
         self.wait_for(lambda: len(self.rows("uploading")) >= 2 and
-                      self.is_cut_off_well(), "two that wait and a third")
+                      self.rows("recording") and self.is_cut_off_well(),
+                      "two that wait and a third")
         self.kill_recorder()
         names = {row.name for row in self.rows()}
         self.assertEqual({r.state for r in self.rows()},
