@@ -15,11 +15,12 @@ packages_run=(gstreamer1.0-tools gstreamer1.0-plugins-base
 
 # To run the tests: decoders, the formatter, what names the files, and what counts
 # instructions; what the examples use: Python's GStreamer, and stand-ins for
-# cameras and the like; a browser for the emulator's page.
+# cameras and the like; a browser for the emulator's page; who reads units and
+# rotates log files.
 packages_test=(gstreamer1.0-libav clang-format git valgrind
   chromium chromium-driver
   python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0 ffmpeg xvfb
-  gstreamer1.0-alsa gstreamer1.0-x)
+  gstreamer1.0-alsa gstreamer1.0-x systemd logrotate)
 
 # What only tests/nightly.sh wants.
 # shellcheck disable=SC2034
