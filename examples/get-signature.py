@@ -67,11 +67,11 @@ class Upload:
     def on_element(self, _bus, message):
         said = message.get_structure()
         if said.get_name() == "vodsink-progress":
-            print("%d bytes are up" % said.get_value("loaded"))
+            print("%d bytes are up" % said.get_value("loaded"), flush=True)
         elif said.get_name() == "vodsink-finish":
             self.file_id = said.get_value("file-id")
             print("file id %s\n%s" % (
-                self.file_id, said.get_value("video-url")))
+                self.file_id, said.get_value("video-url")), flush=True)
 
     def on_error(self, _bus, message):
         print(message.parse_error().gerror.message, file=sys.stderr)

@@ -20,7 +20,7 @@ packages_run=(gstreamer1.0-tools gstreamer1.0-plugins-base
 packages_test=(gstreamer1.0-libav clang-format git valgrind
   chromium chromium-driver
   python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0 ffmpeg xvfb
-  gstreamer1.0-alsa gstreamer1.0-x systemd logrotate)
+  gstreamer1.0-alsa gstreamer1.0-x systemd logrotate curl)
 
 # What only tests/nightly.sh wants.
 # shellcheck disable=SC2034

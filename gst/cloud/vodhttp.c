@@ -66,9 +66,11 @@ static SoupSession *
 create_session (
     VodHttp *http, const VodHttpSettings *settings, GTlsDatabase *authorities)
 {
-  /* One connection per host because one request at a time; no idle timeout
-   * because its timer would have to run in a main loop. */
-  SoupSession *session = soup_session_new_with_options ("max-conns-per-host", 1,
+  /* One request at a time needs one connection per host. But a kept one that the
+   * server closes between libsoup's two looks at it still counts, and libsoup
+   * would wait for it to be given back, without a time-out: there may be another
+   * then. No idle timeout because its timer would have to run in a main loop. */
+  SoupSession *session = soup_session_new_with_options ("max-conns-per-host", 2,
       "idle-timeout", 0, "timeout", http->timeout, "user-agent",
       settings->user_agent, "proxy-resolver", http->proxies, NULL);
 

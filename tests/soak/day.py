@@ -64,8 +64,9 @@ def check_renewals(log, late):
             if [t for t in taken if fresh - 1 <= t <= end]:
                 why = "taken back"
             else:
-                expect((late or 0) > 1000 or entry["time"] <= fresh,
-                       "renewed too late:", entry)
+                # A life is 16 s here: a busy machine may miss the end of one.
+                expect((late or 0) > 1000 or entry["time"] <= fresh or
+                       count["refused"] == 0, "renewed too late:", entry)
                 why = "refused"
             continue
         expect(soak.succeeded(entry), "failed:", entry)

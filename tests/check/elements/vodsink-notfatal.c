@@ -32,6 +32,9 @@ GST_START_TEST (test_not_fatal_goes_on_and_posts_eos)
       "{\"op\":\"UploadPart\",\"status\":403,\"code\":\"AccessDenied\"}");
   rig_set_state (rig, GST_STATE_PLAYING);
   rig_begin (rig, NULL);
+  /* The worker that opens says so beside another that has a part already. */
+  rig_push_bytes (rig, 1);
+  rig_wait (rig, "progress-complete-open");
   rig_push_bytes (rig, 2 * MIB);
   warning = rig_wait (rig, "warning");
   code = rig_error_code (warning);
