@@ -129,15 +129,19 @@ can_make_debian() {
   return 1
 }
 
-# Namespaces of its own: no mount and no process outlives it.
+# Namespaces of its own: no mount and no process outlives it. Its root is a mount:
+# in a mere chroot nobody may make other namespaces, which tests do.
 in_debian() {
   local into=$1
 
   shift
+  printf '127.0.0.1 localhost\n' >"$into/etc/hosts"
   # shellcheck disable=SC2016
   unshare --mount --pid --fork --kill-child bash -c '
-    mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" &&
-    exec chroot "$0" env -i HOME=/root TERM=dumb \
+    mount --bind "$0" "$0" && cd "$0" && mkdir -p old &&
+    mount -t proc proc proc && mount --rbind /dev dev &&
+    pivot_root . old && umount -l /old &&
+    exec chroot . env -i HOME=/root TERM=dumb \
       PATH=/usr/sbin:/usr/bin:/sbin:/bin \
       bash -c "cd /root/vodsink && \"\$@\"" bash "$@"' "$into" "$@"
 }

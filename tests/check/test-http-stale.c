@@ -12,7 +12,7 @@
 #include "testclient.h"
 #include "testserver.h"
 
-static gint looks;   /* atomic: at the kept connection; -1: it is not kept yet */
+static gint looks; /* atomic: at the kept connection; -1: it is not kept yet */
 static gint closing; /* atomic */
 
 gboolean
@@ -20,8 +20,7 @@ g_socket_is_connected (GSocket *socket)
 {
   gboolean (*real) (GSocket *) = dlsym (RTLD_NEXT, __func__);
 
-  if (g_atomic_int_get (&looks) >= 0 &&
-      g_atomic_int_add (&looks, 1) + 1 == 2) {
+  if (g_atomic_int_get (&looks) >= 0 && g_atomic_int_add (&looks, 1) + 1 == 2) {
     g_atomic_int_set (&closing, TRUE);
     g_assert_true (g_socket_condition_timed_wait (
         socket, G_IO_IN, 10 * G_USEC_PER_SEC, NULL, NULL));
